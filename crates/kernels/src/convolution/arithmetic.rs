@@ -17,14 +17,20 @@ pub(super) enum Arithmetic {
     /// Elements are pairs in bfloat16, multiplied by `vdpbf16ps` of AVX-512.
     #[cfg(target_arch = "x86_64")]
     PairProducts,
+    /// Elements are pairs in bfloat16, multiplied by `tdpbf16ps` of AMX. Its products are those of packed patches and
+    /// [`super::mixed::correlation`].
+    #[cfg(target_arch = "x86_64")]
+    TileProducts,
 }
 
 impl Arithmetic {
     /// The fastest arithmetic of pairs within an instruction set.
     pub(super) fn of_pairs(set: InstructionSet) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if set == InstructionSet::Avx512 && is_x86_feature_detected!("avx512bf16") {
-            return Self::PairProducts;
+        match set {
+            InstructionSet::Amx => return Self::TileProducts,
+            InstructionSet::Avx512 if is_x86_feature_detected!("avx512bf16") => return Self::PairProducts,
+            _ => {}
         }
         Self::Pairs(set)
     }
@@ -35,6 +41,8 @@ impl Arithmetic {
             Self::Values(set) | Self::Pairs(set) => set,
             #[cfg(target_arch = "x86_64")]
             Self::PairProducts => InstructionSet::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Self::TileProducts => InstructionSet::Amx,
         }
     }
 }
@@ -111,6 +119,10 @@ macro_rules! dispatch_tile {
                 }
                 // SAFETY: `Arithmetic::of_pairs` chooses this only if the processor has the instructions.
                 unsafe { version($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::convolution::arithmetic::Arithmetic::TileProducts => {
+                unreachable!("AMX multiplies patches and turned images only")
             }
         }
     };

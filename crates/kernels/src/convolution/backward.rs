@@ -84,12 +84,12 @@ fn all_phases(
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
     for phase in &phases {
         let positions = phase.layout.rows * phase.layout.columns;
-        if method.unwrap_or(Method::direct(positions)) == Method::Packed {
+        if method.unwrap_or(Method::direct(arithmetic, positions)) == Method::Packed {
             phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
             continue;
         }
         let panels =
-            WeightPanels::pack(arithmetic.set(), shape.in_channels, weights, &phase.weight_order(shape));
+            WeightPanels::pack(arithmetic, shape.in_channels, weights, &phase.weight_order(shape));
         let product = ShiftedProduct { arithmetic, panels: &panels, layout: &phase.layout };
         let images = product.images_per_task();
         let plane = shape.height * shape.width;
@@ -134,7 +134,7 @@ fn phase_by_patches(
     taps.retain(|_| *kept.next().expect("one per tap"));
     let mut kept = reads.iter();
     order.inner.retain(|_| *kept.next().expect("one per tap"));
-    let panels = WeightPanels::pack(arithmetic.set(), shape.in_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic, shape.in_channels, weights, &order);
     let patches = Patches::new(output_gradient, [shape.out_channels, size[0], size[1]], positions, 1, taps);
     let output = SharedOutput::new(input_gradient);
     packed_product(arithmetic, &panels, shape.in_channels, &patches, &|channel, image, first, sums| {

@@ -4,7 +4,7 @@ use super::ConvolutionShape;
 use super::arithmetic::Arithmetic;
 use super::image::Layout;
 use super::tile::{self, Positions};
-use super::turn::turn as turn_lanes;
+use crate::simd::turn::turn as turn_lanes;
 use crate::simd::{InstructionSet, dispatch};
 use rayon::prelude::*;
 

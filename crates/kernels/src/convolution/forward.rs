@@ -32,8 +32,9 @@ const IMAGES_BYTES: usize = 512 * 1024;
 /// kernel, kernel larger than the padded image).
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
-    let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
-    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights, None)
+    let arithmetic = Arithmetic::Values(simd::detected());
+    let method = Method::faster(arithmetic, shape, [shape.out_height(), shape.out_width()]);
+    forward_with(arithmetic, method, shape, input, weights, None)
 }
 
 /// As [`forward`], with a bias, a residual and an activation.
@@ -47,8 +48,9 @@ pub fn forward_finished(
     finish: &Finish<'_>,
 ) -> Vec<f32> {
     shape.check();
-    let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
-    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights, Some(finish))
+    let arithmetic = Arithmetic::Values(simd::detected());
+    let method = Method::faster(arithmetic, shape, [shape.out_height(), shape.out_width()]);
+    forward_with(arithmetic, method, shape, input, weights, Some(finish))
 }
 
 pub(super) fn forward_with(
@@ -102,7 +104,7 @@ fn by_patches(
     }
     let (row_step, outer_step) = (shape.taps(), shape.kernel * shape.kernel);
     let order = WeightOrder { row_step, outer: shape.in_channels, outer_step, inner };
-    let panels = WeightPanels::pack(arithmetic.set(), shape.out_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic, shape.out_channels, weights, &order);
     let patches =
         Patches::new(input, [shape.in_channels, shape.height, shape.width], positions, shape.stride, taps);
     let plane = positions[0] * positions[1];
@@ -127,7 +129,7 @@ fn by_shifts(
 ) {
     let taps = shape.taps();
     let order = WeightOrder { row_step: taps, outer: 1, outer_step: 0, inner: (0..taps).collect() };
-    let panels = WeightPanels::pack(arithmetic.set(), shape.out_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic, shape.out_channels, weights, &order);
     let layout = Layout::of_input(shape);
     let product = ShiftedProduct { arithmetic, panels: &panels, layout: &layout };
     let plane = shape.out_height() * shape.out_width();
@@ -199,7 +201,7 @@ impl ShiftedProduct<'_> {
         mut fill: impl FnMut(usize, &mut [f32]),
         mut take: impl FnMut(usize, WeightPanel, &[f32], usize),
     ) {
-        let columns = tile::shifted_columns(self.arithmetic.set());
+        let columns = tile::shifted_columns(self.arithmetic);
         let pitch = self.layout.positions().next_multiple_of(columns);
         let padded_len = self.layout.padded_len(columns);
         if buffers.padded.len() < padded_len * images {

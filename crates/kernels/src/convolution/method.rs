@@ -1,6 +1,7 @@
 //! The choice between the algorithms, by measured rules.
 
 use super::ConvolutionShape;
+use super::arithmetic::Arithmetic;
 use super::winograd::{self, TileSize};
 
 /// How a product of the weights is computed.
@@ -16,14 +17,22 @@ pub(super) enum Method {
 
 impl Method {
     /// The faster method for a convolution of so many rows and columns of outputs.
-    pub(super) fn faster(shape: &ConvolutionShape, outputs: [usize; 2]) -> Self {
-        winograd::faster(shape, outputs).map_or_else(|| Self::direct(outputs[0] * outputs[1]), Self::Winograd)
+    pub(super) fn faster(arithmetic: Arithmetic, shape: &ConvolutionShape, outputs: [usize; 2]) -> Self {
+        let direct = || Self::direct(arithmetic, outputs[0] * outputs[1]);
+        winograd::faster(shape, outputs).map_or_else(direct, Self::Winograd)
     }
 
     /// The faster direct method for planes of so many output positions. On one core with AVX-512, a kernel of 3 x 3 with 512 channels runs
     /// at 200 GFLOP/s on packed patches of 7 x 7 positions and at 130 as a shifted product, of 4 x 4 at 150 and 85, of 1 x 1 at 110 and 5;
     /// with 128 channels and 28 x 28 positions at 200 and 240.
-    pub(super) fn direct(positions: usize) -> Self {
+    ///
+    /// AMX reads the rows of a factor at a constant distance, which only packed patches have.
+    pub(super) fn direct(arithmetic: Arithmetic, positions: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if arithmetic == Arithmetic::TileProducts {
+            return Self::Packed;
+        }
+        let _ = arithmetic;
         if positions <= MOST_PACKED { Self::Packed } else { Self::Shifted }
     }
 }

@@ -30,7 +30,6 @@ pub mod mixed;
 mod packed;
 mod shared;
 mod tile;
-mod turn;
 mod winograd;
 
 pub use backward::{input_gradient, weight_gradient};

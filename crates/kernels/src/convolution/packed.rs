@@ -257,7 +257,7 @@ pub(super) fn packed_product(
     patches: &Patches<'_>,
     put: &(impl Fn(usize, usize, usize, &[f32]) + Sync),
 ) {
-    let wide = tile::shifted_columns(arithmetic.set());
+    let wide = tile::shifted_columns(arithmetic);
     let total = patches.images() * patches.positions();
     let panels_of = panels.panels();
     if total == 0 || panels_of.is_empty() {
@@ -282,6 +282,10 @@ pub(super) fn packed_product(
     });
 }
 
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 fn product_task(
     arithmetic: Arithmetic,
     (panels, of_task, rows): (&WeightPanels, &[WeightPanel], usize),
@@ -290,15 +294,20 @@ fn product_task(
     buffers: &mut Buffers,
     put: &(impl Fn(usize, usize, usize, &[f32]) + Sync),
 ) {
-    let wide = tile::shifted_columns(arithmetic.set());
+    let wide = tile::shifted_columns(arithmetic);
     let taps = patches.taps.len();
     let tiles = columns.len().div_ceil(wide);
     let pitch = tiles * wide;
     let first_row = of_task[0].first;
     let last = of_task[of_task.len() - 1];
-    let channels = (PACKED_BYTES / (size_of::<f32>() * wide * taps.max(1))).clamp(1, patches.channels);
+    // As many channels as end at a whole step of the depth.
+    let step = tile::depth_step(arithmetic);
+    let step = step / gcd(step, taps.max(1));
+    let fitting = PACKED_BYTES / (size_of::<f32>() * wide * taps.max(1));
+    let channels = (fitting / step * step).max(step).min(patches.channels.max(1));
+    let depth_of_tile = (channels * taps).next_multiple_of(tile::depth_step(arithmetic));
     // Each tile has its own place, with room for the last register.
-    let tile_len = (channels * taps * wide + tile::largest_register()).next_multiple_of(ALIGNED);
+    let tile_len = (depth_of_tile * wide + tile::largest_register()).next_multiple_of(ALIGNED);
     buffers.pieces.clear();
     for (tile, start) in columns.clone().step_by(wide).enumerate() {
         patches.pieces(start..(start + wide).min(columns.end), wide, tile * tile_len, &mut buffers.pieces);
@@ -307,15 +316,17 @@ fn product_task(
     buffers.sums.resize((last.first + last.rows - first_row) * pitch + ALIGNED, 0.0);
     let packed = aligned(&mut buffers.packed);
     let sums = aligned(&mut buffers.sums);
+    let multiplier = tile::Multiplier::new(arithmetic);
     for start in (0..patches.channels).step_by(channels) {
         let channels = start..(start + channels).min(patches.channels);
         let depth = channels.start * taps..channels.end * taps;
         // Channel by channel over all tiles, so that the source is read in long runs.
         patches.pack(arithmetic.set(), &buffers.pieces, channels.clone(), taps * wide, packed);
-        for (tile, packed) in packed.chunks_exact(tile_len).take(tiles).enumerate() {
+        for (tile, packed) in packed.chunks_exact_mut(tile_len).take(tiles).enumerate() {
+            packed[depth.len() * wide..depth.len().next_multiple_of(tile::depth_step(arithmetic)) * wide].fill(0.0);
             for panel in of_task {
                 let sums = &mut sums[(panel.first - first_row) * pitch + tile * wide..];
-                tile::packed(arithmetic, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);
+                tile::packed(&multiplier, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Both tiles keep a block of sums in registers over the whole depth of the product, so that each sum is written once.
 
 use super::arithmetic::{Arithmetic, Product, dispatch_tile};
+#[cfg(target_arch = "x86_64")]
+use crate::mixed::{amx, as_pairs};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -82,12 +84,20 @@ pub(super) struct WeightPanel {
 }
 
 impl WeightPanels {
-    /// Packs `total` rows of `weights`, whose tap `outer * inner.len() + i` is `weights[row * row_step + outer * outer_step +
+    /// Packs `total` rows of `weights` for an arithmetic, whose tap `outer * inner.len() + i` is `weights[row * row_step + outer * outer_step +
     /// inner[i]]`. Missing rows of the last panel are zero.
-    pub(super) fn pack(set: InstructionSet, total: usize, weights: &[f32], order: &WeightOrder) -> Self {
-        let depth = order.outer * order.inner.len();
+    ///
+    /// For AMX the order is `[panel][step][row][tap of the step]`, and missing taps of the last step are zero.
+    pub(super) fn pack(
+        arithmetic: Arithmetic,
+        total: usize,
+        weights: &[f32],
+        order: &WeightOrder,
+    ) -> Self {
+        let step = depth_step(arithmetic);
+        let depth = (order.outer * order.inner.len()).next_multiple_of(step);
         let (mut panels, mut first, mut start) = (Vec::new(), 0, 0);
-        for rows in heights(set, total) {
+        for rows in heights(arithmetic, total) {
             panels.push(WeightPanel { first, rows, start });
             first += rows;
             start += rows * depth;
@@ -103,6 +113,18 @@ impl WeightPanels {
         parts.into_par_iter().with_min_len(4).for_each(|(panel, part)| {
             let rows = panel.rows.min(total - panel.first);
             let from = &weights[panel.first * order.row_step..];
+            if step > 1 {
+                for row in 0..rows {
+                    let from = &from[row * order.row_step..];
+                    for (at, outer) in (0..order.outer).map(|outer| (outer * order.inner.len(), outer)) {
+                        for (tap, inner) in (at..).zip(&order.inner) {
+                            let place = (tap / step * panel.rows + row) * step + tap % step;
+                            part[place] = from[outer * order.outer_step + inner];
+                        }
+                    }
+                }
+                return;
+            }
             let mut targets = part.chunks_exact_mut(panel.rows);
             for outer in 0..order.outer {
                 for (inner, target) in order.inner.iter().zip(&mut targets) {
@@ -132,8 +154,13 @@ impl WeightPanels {
     }
 }
 
-/// Cuts `total` rows into the tile heights of an instruction set, leaving as few rows empty as possible.
-fn heights(set: InstructionSet, total: usize) -> Vec<usize> {
+/// Cuts `total` rows into the tile heights of an arithmetic, leaving as few rows empty as possible.
+fn heights(arithmetic: Arithmetic, total: usize) -> Vec<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if arithmetic == Arithmetic::TileProducts {
+        return vec![amx::ROWS; total.div_ceil(amx::ROWS)];
+    }
+    let set = arithmetic.set();
     let (rows, low_rows) = dispatch!(set, L => fn() -> (usize, usize) { (L::ROWS, L::LOW_ROWS) });
     if rows == low_rows {
         return vec![rows; total.div_ceil(rows)];
@@ -161,9 +188,40 @@ impl Offsets {
     }
 }
 
-/// Positions of one shifted tile.
-pub(super) fn shifted_columns(set: InstructionSet) -> usize {
+/// Taps of which packed patches hold a multiple, filled up with zeros.
+pub(super) fn depth_step(arithmetic: Arithmetic) -> usize {
+    match arithmetic {
+        #[cfg(target_arch = "x86_64")]
+        Arithmetic::TileProducts => amx::PAIRS,
+        _ => 1,
+    }
+}
+
+/// Positions of one shifted tile, or of one tile of packed patches.
+pub(super) fn shifted_columns(arithmetic: Arithmetic) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if arithmetic == Arithmetic::TileProducts {
+        return amx::COLUMNS;
+    }
+    let set = arithmetic.set();
     dispatch!(set, L => fn() -> usize { L::WIDE * L::COUNT })
+}
+
+/// What a thread needs to multiply by tiles.
+pub(super) struct Multiplier {
+    arithmetic: Arithmetic,
+    #[cfg(target_arch = "x86_64")]
+    tiles: Option<amx::Multiplier>,
+}
+
+impl Multiplier {
+    pub(super) fn new(arithmetic: Arithmetic) -> Self {
+        Self {
+            arithmetic,
+            #[cfg(target_arch = "x86_64")]
+            tiles: (arithmetic == Arithmetic::TileProducts).then(amx::Multiplier::new),
+        }
+    }
 }
 
 /// `out[row * pitch + column] = sum over taps of panel[tap][row] * image[offsets[tap] + column]`
@@ -177,7 +235,7 @@ pub(super) fn shifted(
     out: &mut [f32],
     pitch: usize,
 ) {
-    let columns = shifted_columns(arithmetic.set());
+    let columns = shifted_columns(arithmetic);
     let Offsets { shifts: offsets, largest } = offsets;
     assert_eq!(panels.depth, offsets.len());
     let rows = panel.rows;
@@ -240,10 +298,12 @@ pub(super) const fn largest_register() -> usize {
 }
 
 /// `out[row * pitch + column] = sum over taps of panel[tap][row] * packed[(tap - taps.start) * columns + column]` for the
-/// rows of `panel` and `columns = shifted_columns(set)`; added to the values of `out` if `add`.
+/// rows of `panel` and `columns = shifted_columns(arithmetic)`; added to the values of `out` if `add`.
+///
+/// `taps` ends at a multiple of [`depth_step`] or at the end of the weights; then `packed` has zeros up to a multiple.
 #[expect(clippy::too_many_arguments, reason = "one call, which names them all")]
 pub(super) fn packed(
-    arithmetic: Arithmetic,
+    multiplier: &Multiplier,
     panels: &WeightPanels,
     panel: WeightPanel,
     taps: Range<usize>,
@@ -252,13 +312,21 @@ pub(super) fn packed(
     pitch: usize,
     add: bool,
 ) {
-    let columns = shifted_columns(arithmetic.set());
-    assert!(taps.start <= taps.end && taps.end <= panels.depth);
+    let arithmetic = multiplier.arithmetic;
+    let columns = shifted_columns(arithmetic);
+    let step = depth_step(arithmetic);
+    let taps = taps.start..taps.end.next_multiple_of(step);
+    assert!(taps.start <= taps.end && taps.end <= panels.depth && taps.start.is_multiple_of(step));
     let rows = panel.rows;
     let panel = &panels.values[panel.start + taps.start * rows..][..rows * taps.len()];
     let taps = taps.len();
     assert!(taps * columns <= packed.len(), "the patches are too short");
     assert!((rows - 1) * pitch + columns <= out.len(), "no room for the tile");
+    #[cfg(target_arch = "x86_64")]
+    if let Some(tiles) = &multiplier.tiles {
+        tiles.multiply(as_pairs(panel), (as_pairs(packed), columns), (out, pitch), add);
+        return;
+    }
     dispatch_tile!(arithmetic, L, P => fn(rows: usize, panel: &[f32], taps: usize, packed: &[f32], out: &mut [f32], pitch: usize, add: bool) {
         let (panel, packed, out) = (panel.as_ptr(), packed.as_ptr(), out.as_mut_ptr());
         // SAFETY: the assertions above bound every read and write; the features are those of `L`.

@@ -2,7 +2,7 @@
 //!
 //! bfloat16 has the range of f32 and 8 significant bits. The product of two such numbers is exact in f32, so the only
 //! errors are the rounding of each factor (at most 2^-9 of its value) and the rounding of the sums in f32. Processors with
-//! the instructions `vdpbf16ps` (AVX-512) compute two products per lane at a time.
+//! the instruction `vdpbf16ps` (AVX-512) compute two products per lane at a time, those with AMX 8,192 in one instruction.
 //!
 //! A factor is rounded once and stored in the order in which the kernels read it: [`Left`] and [`Right`]. A head multiplies
 //! one batch with thousands of tiles of class centres, a convolution one filter with every image, so the stored factor is
@@ -11,6 +11,8 @@
 //! The bits of a result depend on the kernel, not on how the work is split into products of rows and columns. Numbers below
 //! 2^-126 in magnitude may count as zero.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 mod kernel;
 pub mod linear;
 mod pack;
@@ -26,21 +28,22 @@ use std::ops::Range;
 use kernel::Kernel;
 pub(crate) use pack::pair_of;
 use pack::{Order, pack};
-use tile::{COLUMNS, ROWS};
+use tile::COLUMNS;
 
 use crate::matrix::{MatRef, Write};
 
 /// Pairs of the inner dimension that are multiplied before the next ones: 24 KB of a panel of [`Right`], which stay in the
 /// first-level cache.
 const PAIRS: usize = 192;
-/// Panels of [`Left`] that are multiplied with one panel of [`Right`]: 340 KB, which stay in the second-level cache.
-const PANELS: usize = 32;
+/// Rows of [`Left`] that are multiplied with one panel of [`Right`]: 340 KB, which stay in the second-level cache.
+const ROWS: usize = 448;
 
 /// The first factor of a product, rounded to bfloat16: `[rows, inner]`.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
-    /// `[panel][pair of the inner dimension][ROWS]`, each entry two values: the first in the lower half.
+    /// Of pairs: two values each, the first in the lower half. Their order is the kernel's.
     panels: Vec<u32>,
+    kernel: Kernel,
     rows: usize,
     inner: usize,
 }
@@ -48,8 +51,7 @@ pub struct Left {
 impl Left {
     /// Stores `a`, `[rows, inner]`, in place of what `self` held. The allocation is used again.
     pub fn store(&mut self, a: MatRef<'_>) {
-        (self.rows, self.inner) = (a.rows(), a.cols());
-        pack::<ROWS>(&mut self.panels, a, Order::Rows, 0..a.rows());
+        self.store_by(Kernel::detected(), a, Order::Rows, 0..a.rows());
     }
 
     /// Stores the transpose of `a`: `a` is `[inner, rows]`.
@@ -59,8 +61,12 @@ impl Left {
 
     /// Stores the transpose of some columns of `a`.
     fn store_columns(&mut self, a: MatRef<'_>, columns: Range<usize>) {
-        (self.rows, self.inner) = (columns.len(), a.rows());
-        pack::<ROWS>(&mut self.panels, a, Order::Columns, columns);
+        self.store_by(Kernel::detected(), a, Order::Columns, columns);
+    }
+
+    fn store_by(&mut self, kernel: Kernel, a: MatRef<'_>, order: Order, range: Range<usize>) {
+        (self.kernel, self.rows, self.inner) = (kernel, range.len(), order.inner(a));
+        kernel.pack_left(&mut self.panels, a, order, range);
     }
 
     /// Number of rows of the product.
@@ -72,8 +78,9 @@ impl Left {
 /// The second factor of a product, rounded to bfloat16: `[inner, columns]`.
 #[derive(Clone, Debug, Default)]
 pub struct Right {
-    /// `[panel][pair of the inner dimension][COLUMNS]`, as in [`Left`].
+    /// `[panel][pair of the inner dimension][COLUMNS]`, each entry as in [`Left`]. The pairs fill whole steps of the kernel.
     panels: Vec<u32>,
+    kernel: Kernel,
     columns: usize,
     inner: usize,
 }
@@ -86,14 +93,17 @@ impl Right {
 
     /// Stores some columns of `b`.
     fn store_columns(&mut self, b: MatRef<'_>, columns: Range<usize>) {
-        (self.inner, self.columns) = (b.rows(), columns.len());
-        pack::<COLUMNS>(&mut self.panels, b, Order::Columns, columns);
+        self.store_by(Kernel::detected(), b, Order::Columns, columns);
     }
 
     /// Stores the transpose of `b`: `b` is `[columns, inner]`.
     pub fn store_transposed(&mut self, b: MatRef<'_>) {
-        (self.inner, self.columns) = (b.cols(), b.rows());
-        pack::<COLUMNS>(&mut self.panels, b, Order::Rows, 0..b.rows());
+        self.store_by(Kernel::detected(), b, Order::Rows, 0..b.rows());
+    }
+
+    fn store_by(&mut self, kernel: Kernel, b: MatRef<'_>, order: Order, range: Range<usize>) {
+        (self.kernel, self.inner, self.columns) = (kernel, order.inner(b), range.len());
+        pack::<COLUMNS>(&mut self.panels, b, order, range, kernel.pairs(self.inner));
     }
 
     /// Number of columns of the product.
@@ -115,7 +125,43 @@ pub fn is_fast() -> bool {
 /// # Panics
 /// If `left` does not have as many columns as `right` has rows, or `out` has another length.
 pub fn product(out: &mut [f32], left: &Left, right: &Right, write: Write) {
-    product_by(Kernel::detected(), out, left, right, write);
+    let (rows, columns, inner) = (left.rows, right.columns, left.inner);
+    assert_eq!(inner, right.inner, "the columns of the left factor must be the rows of the right factor");
+    assert_eq!(left.kernel, right.kernel, "both factors are stored for the same kernel");
+    assert_eq!(
+        Some(out.len()),
+        rows.checked_mul(columns),
+        "out has {} values, but the product is [{rows}, {columns}]",
+        out.len()
+    );
+    if write == Write::Replace {
+        out.fill(0.0);
+    }
+    if out.is_empty() || inner == 0 {
+        return;
+    }
+    let (kernel, pairs) = (left.kernel, left.kernel.pairs(inner));
+    let panels = rows.div_ceil(kernel.rows());
+    let together = ROWS / kernel.rows();
+    let mut multiplier = kernel.multiplier();
+    for first_pair in (0..pairs).step_by(PAIRS) {
+        let part = first_pair..(first_pair + PAIRS).min(pairs);
+        for first_panel in (0..panels).step_by(together) {
+            let some = first_panel..(first_panel + together).min(panels);
+            for (column, right) in right.panels.chunks_exact(pairs * COLUMNS).enumerate() {
+                let right = &right[part.start * COLUMNS..part.end * COLUMNS];
+                let column = column * COLUMNS;
+                let width = COLUMNS.min(columns - column);
+                for panel in some.clone() {
+                    let left = &left.panels[panel * pairs * kernel.rows()..];
+                    let left = &left[part.start * kernel.rows()..part.end * kernel.rows()];
+                    let first = panel * kernel.rows();
+                    let size = [kernel.rows().min(rows - first), width];
+                    multiplier.add(left, right, (&mut out[first * columns + column..], columns), size);
+                }
+            }
+        }
+    }
 }
 
 /// `out = left x b^T`, or `out += left x b^T`; `b`, `[columns, inner]`, is rounded on the way.
@@ -152,51 +198,17 @@ pub fn matmul(out: &mut [f32], a: MatRef<'_>, b: MatRef<'_>, write: Write) {
     });
 }
 
+/// Pairs that are kept as the bits of an f32.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn as_pairs(values: &[f32]) -> &[u32] {
+    // SAFETY: both types have the same size and alignment, and any bits are a number.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+}
+
 /// Lends the calling thread's room for factors that are needed once. It keeps the size of the largest.
 fn with_spare(multiply: impl FnOnce(&mut Left, &mut Right)) {
     thread_local! {
         static SPARE: RefCell<(Left, Right)> = RefCell::default();
     }
     SPARE.with_borrow_mut(|(left, right)| multiply(left, right));
-}
-
-fn product_by(kernel: Kernel, out: &mut [f32], left: &Left, right: &Right, write: Write) {
-    let (rows, columns, inner) = (left.rows, right.columns, left.inner);
-    assert_eq!(inner, right.inner, "the columns of the left factor must be the rows of the right factor");
-    assert_eq!(
-        Some(out.len()),
-        rows.checked_mul(columns),
-        "out has {} values, but the product is [{rows}, {columns}]",
-        out.len()
-    );
-    if write == Write::Replace {
-        out.fill(0.0);
-    }
-    if out.is_empty() || inner == 0 {
-        return;
-    }
-    let pairs = inner.div_ceil(2);
-    let mut sums = [0.0; ROWS * COLUMNS];
-    for first_pair in (0..pairs).step_by(PAIRS) {
-        let part = first_pair..(first_pair + PAIRS).min(pairs);
-        for first_panel in (0..rows.div_ceil(ROWS)).step_by(PANELS) {
-            let some = first_panel..(first_panel + PANELS).min(rows.div_ceil(ROWS));
-            for (column, right) in right.panels.chunks_exact(pairs * COLUMNS).enumerate() {
-                let right = &right[part.start * COLUMNS..part.end * COLUMNS];
-                let column = column * COLUMNS;
-                let width = COLUMNS.min(columns - column);
-                for panel in some.clone() {
-                    let left = &left.panels[panel * pairs * ROWS..][part.start * ROWS..part.end * ROWS];
-                    kernel.multiply(left, right, &mut sums);
-                    let rows = panel * ROWS..((panel + 1) * ROWS).min(rows);
-                    for (row, sums) in rows.zip(sums.chunks_exact(COLUMNS)) {
-                        let out = &mut out[row * columns + column..][..width];
-                        for (out, sum) in out.iter_mut().zip(sums) {
-                            *out += sum;
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

@@ -13,20 +13,26 @@ pub(super) enum Order {
     Columns,
 }
 
-/// Stores a range of the width of `matrix` in panels of `WIDTH`: `[panel][pair][WIDTH]`. What is missing from the last panel
-/// and the last pair is zero.
+impl Order {
+    /// Values of the inner dimension.
+    pub(super) fn inner(self, matrix: MatRef<'_>) -> usize {
+        match self {
+            Self::Rows => matrix.cols(),
+            Self::Columns => matrix.rows(),
+        }
+    }
+}
+
+/// Stores a range of the width of `matrix` in panels of `WIDTH` with so many pairs: `[panel][pair][WIDTH]`. What is missing from the last
+/// panel and the last pairs is zero.
 pub(super) fn pack<const WIDTH: usize>(
     panels: &mut Vec<u32>,
     matrix: MatRef<'_>,
     order: Order,
     range: Range<usize>,
+    pairs: usize,
 ) {
-    let (width, inner) = match order {
-        Order::Rows => (matrix.rows(), matrix.cols()),
-        Order::Columns => (matrix.cols(), matrix.rows()),
-    };
-    assert!(range.start <= range.end && range.end <= width, "{range:?} of {width}");
-    let pairs = inner.div_ceil(2);
+    check(matrix, order, &range, pairs);
     let length = range.len().div_ceil(WIDTH) * pairs * WIDTH;
     panels.resize(length, 0);
     if length == 0 {
@@ -50,6 +56,17 @@ pub(super) fn pack<const WIDTH: usize>(
     }
 }
 
+/// # Panics
+/// If the matrix is not as wide as the range, or has more pairs.
+pub(super) fn check(matrix: MatRef<'_>, order: Order, range: &Range<usize>, pairs: usize) {
+    let width = match order {
+        Order::Rows => matrix.rows(),
+        Order::Columns => matrix.cols(),
+    };
+    assert!(range.start <= range.end && range.end <= width, "{range:?} of {width}");
+    assert!(pairs >= order.inner(matrix).div_ceil(2), "{pairs} pairs");
+}
+
 /// Pairs of a row that are rounded before they are spread over the panel.
 const RUN: usize = 16;
 
@@ -60,7 +77,7 @@ fn from_rows<const WIDTH: usize>(out: &mut [[u32; WIDTH]], matrix: MatRef<'_>, f
         let start = block * RUN * 2;
         let mut runs = [[0_u32; RUN]; WIDTH];
         for (row, run) in runs.iter_mut().enumerate().take(count) {
-            let values = &matrix.row(first + row)[start..inner.min(start + RUN * 2)];
+            let values = &matrix.row(first + row)[start.min(inner)..inner.min(start + RUN * 2)];
             if let Some(values) = values.first_chunk::<{ RUN * 2 }>() {
                 for (pair, values) in run.iter_mut().zip(values.chunks_exact(2)) {
                     *pair = pair_of(values[0], values[1]);
@@ -86,6 +103,8 @@ fn from_columns<const WIDTH: usize>(
     first: usize,
     count: usize,
 ) {
+    let (out, missing) = out.split_at_mut(matrix.rows().div_ceil(2));
+    missing.as_flattened_mut().fill(0);
     for (pair, out) in out.iter_mut().enumerate() {
         let upper = &matrix.row(2 * pair)[first..first + count];
         let zeros = [0.0; WIDTH];

@@ -3,7 +3,7 @@
 /// Rows of a panel of the left factor. With two registers of 16 columns they need 28 of the 32 registers of AVX-512.
 pub(super) const ROWS: usize = 14;
 /// Columns of a panel of the right factor.
-pub(super) const COLUMNS: usize = 32;
+pub(crate) const COLUMNS: usize = 32;
 
 /// Each product is exact in f32, so a fused multiply-add would give the same bits.
 #[inline(always)]

@@ -1,87 +1,24 @@
 //! Scores computed in the tile registers of AMX: 32 samples with 32 classes at a time.
 //!
-//! Intel server processors since 2023 multiply 16 rows of 64 bytes by 16 columns in one instruction, `tdpbusd`, with
-//! unsigned and signed bytes and 32-bit sums as in VNNI. The panels of classes already have the layout of the second
+//! `tdpbusd` multiplies 16 rows of 64 bytes by 16 columns, with unsigned and signed bytes and 32-bit sums as in VNNI
+//! ([`crate::simd::amx`]). The panels of classes already have the layout of the second
 //! factor. The first factor is 64 bytes of each of 16 rows. [`Probes`](super::Probes) store the samples in such tiles as
 //! well, because reading strided rows from the second-level cache takes twice as long as multiplying them. 32 samples stay
 //! in the first-level cache for all panels.
 //!
-//! Stable Rust has no intrinsics for these instructions, so they are inline assembly in one block: the compiler does not
-//! know the tile registers and must not interleave other code. A process must request their use from Linux once. If Linux
-//! declines, and for samples that do not fill a tile, other kernels are used.
+//! If Linux declines the use of AMX, and for samples that do not fill a tile, other kernels are used.
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
-use std::sync::OnceLock;
 
 use super::tile::{PANEL, TILE_DEPTH as DEPTH, TILE_ROWS as ROWS};
+use crate::simd::amx::{Configured, Contents};
 
 /// Samples that are scored together.
 const SAMPLES: usize = 2 * ROWS;
-/// Bytes of a row of a tile of scores, and of classes.
-const STRIDE: usize = PANEL * 4;
 
-/// Whether the processor has AMX and the system permits this process to use it. Checked once.
+/// Whether this process may use AMX for bytes.
 pub(super) fn is_available() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        cfg!(target_os = "linux") && is_x86_feature_detected!("avx512vnni") && has_tiles() && permitted()
-    })
-}
-
-/// Whether leaf 7 of `cpuid` reports tiles and int8 products, and the system saves the tile registers.
-fn has_tiles() -> bool {
-    const TILES_AND_BYTES: u32 = 1 << 24 | 1 << 25;
-    const TILE_STATES: u64 = 1 << 17 | 1 << 18;
-    if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & TILES_AND_BYTES != TILES_AND_BYTES {
-        return false;
-    }
-    // SAFETY: `is_available` has found AVX-512, and such a processor has `xgetbv`, enabled by the system.
-    let enabled = unsafe { saved_states() };
-    enabled & TILE_STATES == TILE_STATES
-}
-
-/// # Safety
-/// The processor must have `xsave`, enabled by the system.
-#[target_feature(enable = "xsave")]
-unsafe fn saved_states() -> u64 {
-    // SAFETY: as the caller promises.
-    unsafe { _xgetbv(0) }
-}
-
-/// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: returns 0 if the process may use the tile registers.
-fn permitted() -> bool {
-    let result: isize;
-    // SAFETY: a system call that accesses no memory of this process and preserves all registers but the listed ones.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") 158_isize => result,
-            in("rdi") 0x1023,
-            in("rsi") 18,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
-
-/// The operand of `ldtilecfg`: the shapes of eight registers.
-#[repr(C, align(64))]
-struct Shapes([u8; 64]);
-
-impl Shapes {
-    /// All eight with 16 rows of 64 bytes.
-    fn full() -> Self {
-        let mut bytes = [0; 64];
-        bytes[0] = 1;
-        for register in 0..8 {
-            bytes[16 + 2 * register] = STRIDE as u8;
-            bytes[48 + register] = ROWS as u8;
-        }
-        Self(bytes)
-    }
+    Contents::Bytes.is_available()
 }
 
 /// The operands of [`score`].
@@ -106,15 +43,12 @@ pub(super) struct Tiles<'a> {
 /// If there is no AMX, or the lengths do not match.
 pub(super) fn score(tiles: Tiles<'_>) {
     let Tiles { values, sums, samples, depth, out, stride } = tiles;
-    assert!(is_available(), "this processor lacks AMX");
     assert!(depth > 0 && depth.is_multiple_of(DEPTH), "rows of {depth}");
     let (panels, rows) = (sums.len() / PANEL, samples.len() / depth);
     assert!(sums.len() == panels * PANEL && values.len() == panels * PANEL * depth, "{panels} panels");
     assert!(samples.len() == rows * depth && rows.is_multiple_of(ROWS) && rows <= stride, "{rows} samples");
     assert_eq!(out.len(), panels * stride * PANEL, "room for every score");
-    let shapes = Shapes::full();
-    // SAFETY: there is AMX, and `shapes` is a valid configuration of 64 bytes.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack)) };
+    let _registers = Configured::new(Contents::Bytes);
     // The initial value of every register of scores. Computed before the loop: tiles load ten times as slowly from memory
     // that was just written.
     let last = &sums[(panels.max(1) - 1) * PANEL..];
@@ -142,8 +76,6 @@ pub(super) fn score(tiles: Tiles<'_>) {
             }
         }
     }
-    // SAFETY: there is AMX; this returns the registers to the state that is free to save.
-    unsafe { asm!("tilerelease", options(nostack, nomem)) };
 }
 
 /// Prefetches the 16 rows of a tile of classes two turns ahead from the second-level cache. Past the end it is a harmless

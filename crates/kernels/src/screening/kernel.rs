@@ -1,7 +1,7 @@
 //! The choice of the int8 kernel.
 //!
 //! These kernels do not go through [`dispatch!`](crate::simd::dispatch). Each is written by hand for extensions that
-//! [`InstructionSet`] does not distinguish (VNNI, AMX, `sdot`). They follow its choice through [`Kernel::detected`].
+//! [`InstructionSet`] does not distinguish (VNNI, `sdot`). They follow its choice through [`Kernel::detected`].
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
@@ -42,7 +42,8 @@ impl Kernel {
             Self::Portable => InstructionSet::Portable,
             Self::Neon | Self::NeonDotProduct => InstructionSet::Neon,
             Self::Avx2 => InstructionSet::Avx2,
-            Self::Vnni | Self::Amx => InstructionSet::Avx512,
+            Self::Vnni => InstructionSet::Avx512,
+            Self::Amx => InstructionSet::Amx,
         }
     }
 

@@ -5,10 +5,13 @@
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod aarch64;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 pub(crate) mod lanes;
 mod set;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turn;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
@@ -23,7 +26,7 @@ use crate::error::Error;
 const VARIABLE: &str = "WIDEMARGIN_INSTRUCTION_SET";
 
 /// The instruction set in use: the fastest that this processor has, or the one named by the environment variable
-/// `WIDEMARGIN_INSTRUCTION_SET` (`portable`, `neon`, `avx2` or `avx512`), to compare results or to isolate a fault.
+/// `WIDEMARGIN_INSTRUCTION_SET` (`portable`, `neon`, `avx2`, `avx512` or `amx`), to compare results or to isolate a fault.
 ///
 /// Chosen once per process. An empty variable counts as unset.
 ///
@@ -75,7 +78,7 @@ macro_rules! dispatch {
         debug_assert!(set.is_available(), "this processor does not have {set}");
         match set {
             #[cfg(target_arch = "x86_64")]
-            $crate::simd::InstructionSet::Avx512 => {
+            $crate::simd::InstructionSet::Avx512 | $crate::simd::InstructionSet::Amx => {
                 #[target_feature(enable = "avx512f")]
                 fn version $(<$($generic)*>)? ($($argument: $kind),*) $(-> $result)? {
                     #[allow(dead_code, reason = "plain Rust does not name its registers")]

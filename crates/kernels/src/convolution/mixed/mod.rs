@@ -10,6 +10,8 @@
 //!
 //! Shapes, panics and the independence of the number of threads are those of the functions for f32.
 
+#[cfg(target_arch = "x86_64")]
+mod correlation;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +28,23 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 /// Rate of a direct product of pairs relative to f32, if the processor has `vdpbf16ps`: 1.7 to 2.1 for kernels of 3 x 3 on one core of
-/// an EPYC with AVX-512. A property of the shape alone decides, so that the choice does not depend on the processor.
+/// an EPYC with AVX-512. Used for every processor without AMX, so that the choice is the same for all of them.
 const RATE: f64 = 1.85;
+
+/// The Winograd algorithm that is faster than a direct product of pairs, if there is one. Never on AMX, whose direct products are
+/// faster by a factor of five and more.
+fn winograd_faster_than(
+    pairs: Arithmetic,
+    shape: &ConvolutionShape,
+    outputs: [usize; 2],
+) -> Option<winograd::TileSize> {
+    #[cfg(target_arch = "x86_64")]
+    if pairs == Arithmetic::TileProducts {
+        return None;
+    }
+    let _ = pairs;
+    winograd::faster_than(RATE, shape, outputs)
+}
 
 /// As [`forward`](super::forward()), in mixed precision.
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
@@ -52,11 +69,12 @@ fn forward_faster(
 ) -> Vec<f32> {
     shape.check();
     let set = simd::detected();
-    match winograd::faster_than(RATE, shape, [shape.out_height(), shape.out_width()]) {
+    let pairs = Arithmetic::of_pairs(set);
+    match winograd_faster_than(pairs, shape, [shape.out_height(), shape.out_width()]) {
         Some(size) => {
             forward_with(Arithmetic::Values(set), Method::Winograd(size), shape, input, weights, finish)
         }
-        None => forward_by(Arithmetic::of_pairs(set), None, shape, input, weights, finish),
+        None => forward_by(pairs, None, shape, input, weights, finish),
     }
 }
 
@@ -64,12 +82,13 @@ fn forward_faster(
 pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
     let set = simd::detected();
-    match winograd::faster_than(RATE, shape, [shape.height, shape.width]) {
+    let pairs = Arithmetic::of_pairs(set);
+    match winograd_faster_than(pairs, shape, [shape.height, shape.width]) {
         Some(size) => {
             let method = Some(Method::Winograd(size));
             input_gradient_with(Arithmetic::Values(set), method, shape, output_gradient, weights)
         }
-        None => input_gradient_by(Arithmetic::of_pairs(set), None, shape, output_gradient, weights),
+        None => input_gradient_by(pairs, None, shape, output_gradient, weights),
     }
 }
 
@@ -82,12 +101,13 @@ pub fn weight_gradient(
 ) {
     shape.check();
     let set = simd::detected();
-    match winograd::faster_than(RATE, shape, [shape.out_height(), shape.out_width()]) {
+    let pairs = Arithmetic::of_pairs(set);
+    match winograd_faster_than(pairs, shape, [shape.out_height(), shape.out_width()]) {
         Some(size) => {
             let (arithmetic, size) = (Arithmetic::Values(set), Some(size));
             weight_gradient_with(arithmetic, size, shape, input, output_gradient, weight_gradient);
         }
-        None => weight_gradient_by(Arithmetic::of_pairs(set), shape, input, output_gradient, weight_gradient),
+        None => weight_gradient_by(pairs, shape, input, output_gradient, weight_gradient),
     }
 }
 
@@ -102,7 +122,7 @@ fn forward_by(
     shape.check();
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
-    let method = method.unwrap_or(Method::direct(shape.out_height() * shape.out_width()));
+    let method = method.unwrap_or(Method::direct(arithmetic, shape.out_height() * shape.out_width()));
     let channels = shape.in_channels;
     let input = pairs(input, channels, shape.height * shape.width);
     let weights = pairs(weights, channels, shape.kernel * shape.kernel);
@@ -141,6 +161,11 @@ fn weight_gradient_by(
     let input = pairs(input, images, input.len() / images.max(1));
     let output_gradient = pairs(output_gradient, images, output_gradient.len() / images.max(1));
     let of_pairs = ConvolutionShape { batch: images.div_ceil(2), ..*shape };
+    #[cfg(target_arch = "x86_64")]
+    if arithmetic == Arithmetic::TileProducts {
+        correlation::weight_gradient(&of_pairs, &input, &output_gradient, weight_gradient);
+        return;
+    }
     weight_gradient_with(arithmetic, None, &of_pairs, &input, &output_gradient, weight_gradient);
 }
 

@@ -37,12 +37,9 @@ fn assert_close(what: &str, shape: &ConvolutionShape, found: &[f32], expected: &
 }
 
 fn every_arithmetic() -> Vec<Arithmetic> {
-    let mut all: Vec<_> = InstructionSet::available().map(Arithmetic::Pairs).collect();
-    let fastest = Arithmetic::of_pairs(simd::detected());
-    if !all.contains(&fastest) {
-        all.push(fastest);
-    }
-    all
+    let portable = InstructionSet::available().map(Arithmetic::Pairs);
+    let fastest = InstructionSet::available().map(Arithmetic::of_pairs);
+    portable.chain(fastest.filter(|arithmetic| !matches!(arithmetic, Arithmetic::Pairs(_)))).collect()
 }
 
 fn check(shape: ConvolutionShape, seed: u64) {
@@ -61,6 +58,10 @@ fn check(shape: ConvolutionShape, seed: u64) {
     });
     for arithmetic in every_arithmetic() {
         for method in [Some(Method::Shifted), Some(Method::Packed), None] {
+            // The method that AMX lacks.
+            if method == Some(Method::Shifted) && Method::direct(arithmetic, usize::MAX) == Method::Packed {
+                continue;
+            }
             let found = forward_by(arithmetic, method, &shape, &input, &weights, None);
             assert_close(&format!("output ({arithmetic:?}, {method:?})"), &shape, &found, &of_output);
             let found = input_gradient_by(arithmetic, method, &shape, &gradient, &weights);

@@ -1,7 +1,7 @@
 //! Transformed filters, and the gradient of the filters from its transform.
 
 use super::super::shared::SharedOutput;
-use super::super::turn::turn;
+use crate::simd::turn::turn;
 use super::maps::{MOST, Map, Size, column};
 use super::product;
 use super::tiles::BLOCK;

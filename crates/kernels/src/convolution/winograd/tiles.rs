@@ -4,7 +4,7 @@
 //! The transformed tiles are `[place][block][tile][channel of the block]`, where a place is a pair of points.
 
 use super::super::finish::Finish;
-use super::super::turn::turn;
+use crate::simd::turn::turn;
 use super::maps::{MOST, Map, Size, column};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! Turning small matrices: between planes of positions and rows of channels.
 
-use crate::simd::Lanes;
+use super::Lanes;
 
 /// Side of the blocks that are turned in registers.
 const SIDE: usize = 8;
@@ -12,7 +12,7 @@ const SIDE: usize = 8;
 /// # Safety
 /// Every value named is readable or writable, and the processor has the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn turn<L: Lanes>(
+pub(crate) unsafe fn turn<L: Lanes>(
     [rows, columns]: [usize; 2],
     (from, from_pitch): (*const f32, usize),
     (to, to_pitch): (*mut f32, usize),
