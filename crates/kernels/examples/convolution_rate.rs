@@ -1,7 +1,7 @@
 //! Prints the rate of the convolution kernels at the shapes of the backbones in GFLOP/s on one thread, in f32 and in mixed
 //! precision, medians of several rounds. On Linux it measures processor time, so that other programs disturb it less.
 //!
-//! `cargo run --release -p widemargin-kernels --example convolution_rate`
+//! `cargo run --release -p widemargin-kernels --example convolution_rate [-- BATCH INPUTS OUTPUTS SIDE KERNEL STRIDE]`
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::time::Instant;
@@ -49,7 +49,12 @@ fn main() {
     let precision = if mixed::is_fast() { "with" } else { "without" };
     println!("{:?} {precision} products of bfloat16, one thread", detected());
     println!("GFLOP/s: forward, input gradient, weight gradient");
-    for (batch, in_channels, out_channels, side, kernel, stride) in [
+    let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a size")).collect();
+    if let &[batch, inputs, outputs, side, kernel, stride] = sizes.as_slice() {
+        convolutions((batch, inputs, outputs, side, kernel, stride));
+        return;
+    }
+    for shape in [
         (128, 1, 32, 28, 3, 1),
         (128, 32, 32, 28, 3, 1),
         (128, 32, 64, 14, 3, 1),
@@ -72,25 +77,7 @@ fn main() {
         (32, 512, 1024, 14, 1, 2),
         (32, 512, 2048, 4, 1, 1),
     ] {
-        let shape = ConvolutionShape {
-            batch,
-            in_channels,
-            height: side,
-            width: side,
-            out_channels,
-            kernel,
-            stride,
-            padding: kernel / 2,
-        };
-        let (full, mixed) = rates(&shape);
-        let all = |rates: [f64; 3]| rates.map(|rate| format!("{rate:4.0}")).join(" ");
-        let ratios = std::array::from_fn::<f64, 3, _>(|at| mixed[at] / full[at]);
-        println!(
-            "{kernel} x {kernel} / {stride}, {in_channels:4} -> {out_channels:4} at {side:3}: f32 {}, mixed {}, ratio {}",
-            all(full),
-            all(mixed),
-            ratios.map(|ratio| format!("{ratio:.2}")).join(" ")
-        );
+        convolutions(shape);
     }
     for (channels, positions) in [(32, 784), (64, 196)] {
         let shape = batch_norm::NormShape { batch: 128, channels, positions };
@@ -116,6 +103,30 @@ fn main() {
     let stem = PoolShape { planes: 32 * 64, height: 56, width: 56, size: 3, stride: 2, padding: 1 };
     let input: Vec<f32> = (0..stem.planes * 56 * 56).map(|at| (at * 7919 % 101) as f32).collect();
     pool(stem, &input);
+}
+
+fn convolutions(
+    (batch, in_channels, out_channels, side, kernel, stride): (usize, usize, usize, usize, usize, usize),
+) {
+    let shape = ConvolutionShape {
+        batch,
+        in_channels,
+        height: side,
+        width: side,
+        out_channels,
+        kernel,
+        stride,
+        padding: kernel / 2,
+    };
+    let (full, mixed) = rates(&shape);
+    let all = |rates: [f64; 3]| rates.map(|rate| format!("{rate:4.0}")).join(" ");
+    let ratios = std::array::from_fn::<f64, 3, _>(|at| mixed[at] / full[at]);
+    println!(
+        "{kernel} x {kernel} / {stride}, {in_channels:4} -> {out_channels:4} at {side:3}: f32 {}, mixed {}, ratio {}",
+        all(full),
+        all(mixed),
+        ratios.map(|ratio| format!("{ratio:.2}")).join(" ")
+    );
 }
 
 fn pool(shape: PoolShape, input: &[f32]) {

@@ -35,6 +35,15 @@ impl Arithmetic {
         Self::Pairs(set)
     }
 
+    /// Whether its products are those of tile registers.
+    pub(super) fn is_of_tiles(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::TileProducts => true,
+            _ => false,
+        }
+    }
+
     /// The instruction set of the loops around the tiles, whose registers the tiles use too.
     pub(super) fn set(self) -> InstructionSet {
         match self {

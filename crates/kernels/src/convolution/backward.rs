@@ -88,8 +88,7 @@ fn all_phases(
             phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
             continue;
         }
-        let panels =
-            WeightPanels::pack(arithmetic, shape.in_channels, weights, &phase.weight_order(shape));
+        let panels = WeightPanels::pack(arithmetic, shape.in_channels, weights, &phase.weight_order(shape));
         let product = ShiftedProduct { arithmetic, panels: &panels, layout: &phase.layout };
         let images = product.images_per_task();
         let plane = shape.height * shape.width;

@@ -28,12 +28,7 @@ impl Method {
     ///
     /// AMX reads the rows of a factor at a constant distance, which only packed patches have.
     pub(super) fn direct(arithmetic: Arithmetic, positions: usize) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if arithmetic == Arithmetic::TileProducts {
-            return Self::Packed;
-        }
-        let _ = arithmetic;
-        if positions <= MOST_PACKED { Self::Packed } else { Self::Shifted }
+        if arithmetic.is_of_tiles() || positions <= MOST_PACKED { Self::Packed } else { Self::Shifted }
     }
 }
 

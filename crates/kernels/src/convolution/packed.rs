@@ -323,7 +323,8 @@ fn product_task(
         // Channel by channel over all tiles, so that the source is read in long runs.
         patches.pack(arithmetic.set(), &buffers.pieces, channels.clone(), taps * wide, packed);
         for (tile, packed) in packed.chunks_exact_mut(tile_len).take(tiles).enumerate() {
-            packed[depth.len() * wide..depth.len().next_multiple_of(tile::depth_step(arithmetic)) * wide].fill(0.0);
+            packed[depth.len() * wide..depth.len().next_multiple_of(tile::depth_step(arithmetic)) * wide]
+                .fill(0.0);
             for panel in of_task {
                 let sums = &mut sums[(panel.first - first_row) * pitch + tile * wide..];
                 tile::packed(&multiplier, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);

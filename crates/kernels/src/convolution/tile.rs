@@ -88,12 +88,7 @@ impl WeightPanels {
     /// inner[i]]`. Missing rows of the last panel are zero.
     ///
     /// For AMX the order is `[panel][step][row][tap of the step]`, and missing taps of the last step are zero.
-    pub(super) fn pack(
-        arithmetic: Arithmetic,
-        total: usize,
-        weights: &[f32],
-        order: &WeightOrder,
-    ) -> Self {
+    pub(super) fn pack(arithmetic: Arithmetic, total: usize, weights: &[f32], order: &WeightOrder) -> Self {
         let step = depth_step(arithmetic);
         let depth = (order.outer * order.inner.len()).next_multiple_of(step);
         let (mut panels, mut first, mut start) = (Vec::new(), 0, 0);

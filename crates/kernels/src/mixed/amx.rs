@@ -41,8 +41,11 @@ impl Multiplier {
     /// `left` is `[step][ROWS][PAIRS]`, `right` is `[step][PAIRS]` rows of 32 pairs at a distance of `right_pitch`, and `out` is
     /// `[ROWS]` rows of 32 sums at a distance of `pitch`.
     ///
+    /// Without steps the product is zero.
+    ///
     /// # Panics
     /// If a slice is too short, or `left` is not a whole number of steps.
+    #[expect(clippy::unused_self, reason = "shows that the registers are configured")]
     pub(crate) fn multiply(
         &self,
         left: &[u32],
@@ -52,8 +55,14 @@ impl Multiplier {
     ) {
         let steps = left.len() / (ROWS * PAIRS);
         assert_eq!(left.len(), steps * ROWS * PAIRS, "whole steps");
-        assert!(steps > 0 && (steps * PAIRS - 1) * right_pitch + COLUMNS <= right.len(), "{steps} steps");
         assert!((ROWS - 1) * pitch + COLUMNS <= out.len(), "no room for the sums");
+        if steps == 0 {
+            if !add {
+                out.chunks_mut(pitch).take(ROWS).for_each(|out| out[..COLUMNS].fill(0.0));
+            }
+            return;
+        }
+        assert!((steps * PAIRS - 1) * right_pitch + COLUMNS <= right.len(), "{steps} steps");
         // SAFETY: a step reads 2048 bytes of `left`, and 128 bytes at each of PAIRS rows of `right`; the sums are 128 bytes at each of
         // ROWS rows of `out`. All are within the slices, by the assertions. `self` shows that the registers are configured, and this
         // is the only code that uses them meanwhile.
@@ -72,7 +81,13 @@ impl Multiplier {
                     options(nostack, readonly),
                 );
             } else {
-                asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
+                asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    options(nostack, nomem)
+                );
             }
             asm!(
                 "2:",

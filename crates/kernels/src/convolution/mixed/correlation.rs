@@ -44,7 +44,8 @@ pub(super) fn weight_gradient(
     let layout = Layout::of_input(shape);
     let plane = layout.plane_len();
     let taps = Taps::new(shape, &layout);
-    let (row_blocks, column_blocks) = (shape.out_channels.div_ceil(ROWS), shape.in_channels.div_ceil(COLUMNS));
+    let (row_blocks, column_blocks) =
+        (shape.out_channels.div_ceil(ROWS), shape.in_channels.div_ceil(COLUMNS));
     let phases = layout.planes() / shape.in_channels;
     let bytes = size_of::<f32>() * plane * (row_blocks * ROWS + phases * column_blocks * COLUMNS);
     let together = (CHUNK_BYTES / bytes.max(1)).clamp(1, shape.batch);
@@ -59,8 +60,7 @@ pub(super) fn weight_gradient(
     let mut sums = vec![0.0; blocks * taps.count() * ROWS * COLUMNS];
     let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * layout.rows * layout.columns;
-    let chunks =
-        input.chunks(together * image_len).zip(output_gradient.chunks(together * gradient_len));
+    let chunks = input.chunks(together * image_len).zip(output_gradient.chunks(together * gradient_len));
     for (images, gradients) in chunks {
         let count = images.len() / image_len;
         let steps_used = (count * plane).div_ceil(PAIRS);
@@ -138,37 +138,35 @@ fn fill_tiles(
     first: usize,
     tiles: &mut [f32],
 ) {
-    tiles.fill(0.0);
     let (rows, columns, plane) = (layout.rows, layout.columns, layout.plane_len());
     let channels = ROWS.min(shape.out_channels - channel);
-    let end = first + tiles.len() / ROWS;
-    let images = gradients.len() / (shape.out_channels * rows * columns);
-    for image in first / plane..end.div_ceil(plane).min(images) {
-        let start = image * plane;
-        let from = (image * shape.out_channels + channel) * rows * columns;
-        let first_row = first.saturating_sub(start + columns - 1).div_ceil(layout.pitch);
-        for row in first_row..rows {
-            let at = start + row * layout.pitch;
-            if at >= end {
-                break;
-            }
-            let positions = first.saturating_sub(at)..columns.min(end - at);
-            for channel in 0..channels {
-                let values = &gradients[from + (channel * rows + row) * columns..][positions.clone()];
-                spread(values, at + positions.start - first, channel, tiles);
+    let length = tiles.len() / ROWS;
+    let (end, images) = (first + length, gradients.len() / (shape.out_channels * rows * columns));
+    // One channel at a time. Rows are at the same positions in all of them, so what is between them stays zero.
+    let mut positions = [0.0; PREPARED_STEPS * PAIRS];
+    let steps = tiles.as_chunks_mut::<PAIRS>().0;
+    for of_block in 0..ROWS {
+        if of_block >= channels {
+            steps.iter_mut().skip(of_block).step_by(ROWS).for_each(|step| step.fill(0.0));
+            continue;
+        }
+        for image in first / plane..end.div_ceil(plane).min(images) {
+            let start = image * plane;
+            let from = (image * shape.out_channels + channel + of_block) * rows * columns;
+            for row in (first + 1).saturating_sub(start + columns).div_ceil(layout.pitch)..rows {
+                let at = start + row * layout.pitch;
+                if at >= end {
+                    break;
+                }
+                let (skipped, to) = (first.saturating_sub(at), at.saturating_sub(first));
+                let values = &gradients[from + row * columns + skipped..from + (row + 1) * columns];
+                let values = &values[..values.len().min(length - to)];
+                positions[to..][..values.len()].copy_from_slice(values);
             }
         }
-    }
-}
-
-/// Copies adjacent positions of a channel, the first of which is `position` of the tiles.
-#[inline]
-fn spread(mut values: &[f32], mut position: usize, channel: usize, tiles: &mut [f32]) {
-    while !values.is_empty() {
-        let (step, lane) = (position / PAIRS, position % PAIRS);
-        let (some, rest) = values.split_at((PAIRS - lane).min(values.len()));
-        tiles[(step * ROWS + channel) * PAIRS + lane..][..some.len()].copy_from_slice(some);
-        (values, position) = (rest, position + some.len());
+        for (step, positions) in steps.iter_mut().skip(of_block).step_by(ROWS).zip(positions.as_chunks().0) {
+            *step = *positions;
+        }
     }
 }
 
@@ -193,7 +191,8 @@ fn add_products<'a>(
     for (part, tiles) in tiles.chunks(STEPS * ROWS * PAIRS).enumerate() {
         let positions: Range<usize> = part * STEPS * PAIRS..part * STEPS * PAIRS + tiles.len() / ROWS;
         for ((phase, shift), sums) in taps.iter().zip(sums.chunks_exact_mut(ROWS * COLUMNS)) {
-            let turned = &turned(*phase)[(positions.start + shift) * COLUMNS..(positions.end + shift) * COLUMNS];
+            let turned =
+                &turned(*phase)[(positions.start + shift) * COLUMNS..(positions.end + shift) * COLUMNS];
             multiplier.multiply(as_pairs(tiles), (as_pairs(turned), COLUMNS), (sums, COLUMNS), true);
         }
     }

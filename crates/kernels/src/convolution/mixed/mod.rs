@@ -5,8 +5,8 @@
 //! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
 //! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
 //!
-//! Where Winograd's algorithm in f32 is faster than these direct products, it is used: it is more accurate too. In bfloat16 it was
-//! not tried: the sums of a tile's values need more digits than the values themselves.
+//! Where f32 is faster than these direct products, it is used: for images of few channels, and, without AMX, for many shapes of
+//! Winograd's algorithm. It is more accurate too. Winograd's algorithm in bfloat16 was not tried: the sums of a tile's values need more digits than the values themselves.
 //!
 //! Shapes, panics and the independence of the number of threads are those of the functions for f32.
 
@@ -31,24 +31,26 @@ use std::mem::MaybeUninit;
 /// an EPYC with AVX-512. Used for every processor without AMX, so that the choice is the same for all of them.
 const RATE: f64 = 1.85;
 
-/// The Winograd algorithm that is faster than a direct product of pairs, if there is one. Never on AMX, whose direct products are
-/// faster by a factor of five and more.
-fn winograd_faster_than(
-    pairs: Arithmetic,
-    shape: &ConvolutionShape,
-    outputs: [usize; 2],
-) -> Option<winograd::TileSize> {
-    #[cfg(target_arch = "x86_64")]
-    if pairs == Arithmetic::TileProducts {
-        return None;
-    }
-    let _ = pairs;
-    winograd::faster_than(RATE, shape, outputs)
+/// Channels of the input from which on pairs are faster than values. Below, a pair or a tile is mostly empty: with 3 channels and a kernel
+/// of 7 x 7 the products run at 84, 15 and 21 GFLOP/s in tiles of AMX, and at 111, 36 and 99 in f32.
+const LEAST_CHANNELS: usize = 8;
+
+/// The arithmetic of pairs for a convolution of so many rows and columns of outputs, or none where f32 is faster: for few channels, and
+/// where Winograd's algorithm is. Tiles of AMX are faster than both.
+fn pairs_if_faster(shape: &ConvolutionShape, outputs: [usize; 2]) -> Option<Arithmetic> {
+    let arithmetic = Arithmetic::of_pairs(simd::detected());
+    let in_f32 = shape.in_channels < LEAST_CHANNELS
+        || !arithmetic.is_of_tiles() && winograd::faster_than(RATE, shape, outputs).is_some();
+    (!in_f32).then_some(arithmetic)
 }
 
 /// As [`forward`](super::forward()), in mixed precision.
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
-    forward_faster(shape, input, weights, None)
+    shape.check();
+    match pairs_if_faster(shape, [shape.out_height(), shape.out_width()]) {
+        Some(arithmetic) => forward_by(arithmetic, None, shape, input, weights, None),
+        None => super::forward(shape, input, weights),
+    }
 }
 
 /// As [`forward_finished`](super::forward_finished), in mixed precision. The end is computed in f32.
@@ -58,37 +60,19 @@ pub fn forward_finished(
     weights: &[f32],
     finish: &Finish<'_>,
 ) -> Vec<f32> {
-    forward_faster(shape, input, weights, Some(finish))
-}
-
-fn forward_faster(
-    shape: &ConvolutionShape,
-    input: &[f32],
-    weights: &[f32],
-    finish: Option<&Finish<'_>>,
-) -> Vec<f32> {
     shape.check();
-    let set = simd::detected();
-    let pairs = Arithmetic::of_pairs(set);
-    match winograd_faster_than(pairs, shape, [shape.out_height(), shape.out_width()]) {
-        Some(size) => {
-            forward_with(Arithmetic::Values(set), Method::Winograd(size), shape, input, weights, finish)
-        }
-        None => forward_by(pairs, None, shape, input, weights, finish),
+    match pairs_if_faster(shape, [shape.out_height(), shape.out_width()]) {
+        Some(arithmetic) => forward_by(arithmetic, None, shape, input, weights, Some(finish)),
+        None => super::forward_finished(shape, input, weights, finish),
     }
 }
 
 /// As [`input_gradient`](super::input_gradient), in mixed precision.
 pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
-    let set = simd::detected();
-    let pairs = Arithmetic::of_pairs(set);
-    match winograd_faster_than(pairs, shape, [shape.height, shape.width]) {
-        Some(size) => {
-            let method = Some(Method::Winograd(size));
-            input_gradient_with(Arithmetic::Values(set), method, shape, output_gradient, weights)
-        }
-        None => input_gradient_by(pairs, None, shape, output_gradient, weights),
+    match pairs_if_faster(shape, [shape.height, shape.width]) {
+        Some(arithmetic) => input_gradient_by(arithmetic, None, shape, output_gradient, weights),
+        None => super::input_gradient(shape, output_gradient, weights),
     }
 }
 
@@ -100,14 +84,9 @@ pub fn weight_gradient(
     weight_gradient: &mut [f32],
 ) {
     shape.check();
-    let set = simd::detected();
-    let pairs = Arithmetic::of_pairs(set);
-    match winograd_faster_than(pairs, shape, [shape.out_height(), shape.out_width()]) {
-        Some(size) => {
-            let (arithmetic, size) = (Arithmetic::Values(set), Some(size));
-            weight_gradient_with(arithmetic, size, shape, input, output_gradient, weight_gradient);
-        }
-        None => weight_gradient_by(pairs, shape, input, output_gradient, weight_gradient),
+    match pairs_if_faster(shape, [shape.out_height(), shape.out_width()]) {
+        Some(arithmetic) => weight_gradient_by(arithmetic, shape, input, output_gradient, weight_gradient),
+        None => super::weight_gradient(shape, input, output_gradient, weight_gradient),
     }
 }
 
@@ -162,7 +141,7 @@ fn weight_gradient_by(
     let output_gradient = pairs(output_gradient, images, output_gradient.len() / images.max(1));
     let of_pairs = ConvolutionShape { batch: images.div_ceil(2), ..*shape };
     #[cfg(target_arch = "x86_64")]
-    if arithmetic == Arithmetic::TileProducts {
+    if arithmetic.is_of_tiles() {
         correlation::weight_gradient(&of_pairs, &input, &output_gradient, weight_gradient);
         return;
     }

@@ -1,11 +1,11 @@
 //! Transformed filters, and the gradient of the filters from its transform.
 
 use super::super::shared::SharedOutput;
-use crate::simd::turn::turn;
 use super::maps::{MOST, Map, Size, column};
 use super::product;
 use super::tiles::BLOCK;
 use crate::fresh::written;
+use crate::simd::turn::turn;
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 

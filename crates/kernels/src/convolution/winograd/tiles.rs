@@ -4,8 +4,8 @@
 //! The transformed tiles are `[place][block][tile][channel of the block]`, where a place is a pair of points.
 
 use super::super::finish::Finish;
-use crate::simd::turn::turn;
 use super::maps::{MOST, Map, Size, column};
+use crate::simd::turn::turn;
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use std::cell::RefCell;
 use std::ops::Range;
