@@ -1,5 +1,8 @@
 //! Devices by name.
 
+#[cfg(feature = "wgpu")]
+mod wgpu;
+
 use crate::Error;
 use burn::tensor::{Device, FloatDType};
 
@@ -15,21 +18,53 @@ pub fn names() -> Vec<&'static str> {
 /// The device `name`: `cpu`, or `wgpu` in a build with that feature.
 ///
 /// # Errors
-/// [`Error::UnknownDevice`] for any other name; it lists the known names and the missing feature.
+/// [`Error::UnknownDevice`] for any other name; it lists the known names and the missing feature. [`Error::NoAdapter`] if `wgpu`
+/// finds nothing to compute on.
 pub fn by_name(name: &str) -> Result<Device, Error> {
     match name {
         "cpu" => Ok(Device::flex()),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-        _ => Err(Error::UnknownDevice {
-            name: name.to_owned(),
-            reason: if name == "wgpu" {
-                "needs a build with `--features wgpu`".to_owned()
-            } else {
-                "is unknown".to_owned()
-            },
-            known: names().join(", "),
-        }),
+        "wgpu" => Ok(wgpu::running()?.device.clone()),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// The device `name` for messages and reports: `cpu`, or `wgpu` with its adapter and graphics API, as in `wgpu: llvmpipe, vulkan,
+/// software`.
+///
+/// # Errors
+/// As [`by_name`].
+pub fn description(name: &str) -> Result<String, Error> {
+    match name {
+        "cpu" => Ok(name.to_owned()),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Ok(format!("{name}: {}", wgpu::running()?.adapter())),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// Whether the device `name` is a graphics API that computes on the CPU, which is slower than the device `cpu`.
+///
+/// # Errors
+/// As [`by_name`].
+pub fn is_software_adapter(name: &str) -> Result<bool, Error> {
+    match name {
+        "cpu" => Ok(false),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Ok(wgpu::running()?.is_software()),
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::UnknownDevice {
+        name: name.to_owned(),
+        reason: if name == "wgpu" {
+            "needs a build with `--features wgpu`".to_owned()
+        } else {
+            "is unknown".to_owned()
+        },
+        known: names().join(", "),
     }
 }
 

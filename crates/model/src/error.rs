@@ -52,6 +52,15 @@ pub enum Error {
         /// The available devices, separated by commas.
         known: String,
     },
+    /// The device `wgpu` has no adapter, or its adapter cannot be used.
+    #[error(
+        "device 'wgpu': no adapter of Vulkan, Metal or DX12 could be started ({reason}); install the driver of the graphics card (on \
+         Debian, mesa-vulkan-drivers, which also has a software adapter), or use the device cpu"
+    )]
+    NoAdapter {
+        /// What the graphics APIs reported.
+        reason: String,
+    },
     /// Mixed precision was requested on a device that computes in `f32` only.
     #[error("device '{name}' does not support half precision; use precision = \"full\"")]
     NoHalfPrecision {

@@ -6,6 +6,7 @@ use super::untrained::Untrained;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
+use widemargin_model::device;
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::{Config, Prepared, Trainer};
 
@@ -37,7 +38,7 @@ pub(crate) struct RunReport {
     pub(crate) samples_per_second: f64,
     /// Seed of the run.
     pub(crate) seed: u64,
-    /// Device of the run.
+    /// Device of the run, with its adapter if it has one.
     pub(crate) device: String,
     /// Size of the margin, in the objective's own unit.
     #[serde(skip)]
@@ -127,7 +128,7 @@ impl EvaluatedRun {
                 seconds,
                 samples_per_second,
                 seed: config.training.seed,
-                device: config.training.device.clone(),
+                device: device::description(&config.training.device)?,
                 margin: trainer.head().margin_in_force(),
             },
             metrics: log::history(folder)?,

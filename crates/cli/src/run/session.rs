@@ -17,7 +17,7 @@ use widemargin_data::{ImageSet, Labelled, first_names};
 use widemargin_embedder::{Fingerprint, MODEL_FILE, Model};
 use widemargin_kernels::mixed;
 use widemargin_model::BackboneName;
-use widemargin_model::device::is_cpu;
+use widemargin_model::device::{self, is_cpu};
 use widemargin_train::config::PrecisionName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
@@ -98,6 +98,14 @@ impl Session {
         if t.precision == PrecisionName::Mixed && is_cpu(&t.device) && !mixed::is_fast() {
             self.message(
                 "warning: training.precision: this processor has no instructions for bfloat16, so `mixed` is slower than `full`",
+            );
+        }
+        if !is_cpu(&t.device) {
+            self.message(&format!("device {}", device::description(&t.device)?));
+        }
+        if device::is_software_adapter(&t.device)? {
+            self.message(
+                "warning: training.device: this adapter computes on the processor, where `cpu` is faster",
             );
         }
         let prepared = open()?;

@@ -104,7 +104,12 @@ impl Trainer {
     }
 
     /// Gradients of the trained parameters, in their order, from the gradient of the embeddings.
-    fn gradients(&self, embeddings: Tensor<2>, grad_features: Vec<f32>, all: &[Parameter]) -> Vec<Vec<f32>> {
+    pub(super) fn gradients(
+        &self,
+        embeddings: Tensor<2>,
+        grad_features: Vec<f32>,
+        all: &[Parameter],
+    ) -> Vec<Vec<f32>> {
         if self.optimisers.is_empty() {
             return Vec::new();
         }

@@ -1,5 +1,8 @@
 //! Single training steps.
 
+#[cfg(feature = "wgpu")]
+mod wgpu;
+
 use super::*;
 
 /// The run of checkpoints that belong to none.
