@@ -10,6 +10,8 @@
 #   PEERS_PYTHON   a Python with the versions listed in eval_peers.py
 #   TIMINGS        the program to measure; otherwise the script builds the example `timings` in release mode
 #   ONLY           a word such as `search`: run only the lines that contain it
+#   SETS           instruction sets to run widemargin with, such as "avx2 avx512 amx"; default: the fastest of this processor. The peers
+#                  run once, with what they choose.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,10 +39,18 @@ run() {
 }
 peer() { "$python" "$here/eval_peers.py" "$@"; }
 
-run 'search widemargin' "$timings" search "$data/rows.npy" 10
+ours() {
+    local name=$1 set
+    shift
+    for set in ${SETS:-fastest}; do
+        WIDEMARGIN_INSTRUCTION_SET=${set/fastest/} run "$name widemargin ($set)" "$timings" "$@"
+    done
+}
+
+ours search search "$data/rows.npy" 10
 run 'search faiss-cpu IndexFlatIP' peer faiss "$data/rows.npy" 10
-run 'retrieval widemargin' "$timings" retrieval "$data/rows.npy" "$data/labels.npy"
+ours retrieval retrieval "$data/rows.npy" "$data/labels.npy"
 run 'retrieval AccuracyCalculator' peer calculator "$data/rows.npy" "$data/labels.npy"
-run 'scores widemargin' "$timings" scores "$data/genuine.npy" "$data/impostor.npy"
+ours scores scores "$data/genuine.npy" "$data/impostor.npy"
 run 'scores scikit-learn' peer sklearn "$data/genuine.npy" "$data/impostor.npy"
-run 'streaming widemargin' "$timings" streaming "$data/rows.npy" "$data/labels.npy"
+ours streaming streaming "$data/rows.npy" "$data/labels.npy"

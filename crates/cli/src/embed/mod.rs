@@ -30,7 +30,10 @@ use widemargin_data::{
 };
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
+use widemargin_kernels::mixed;
+use widemargin_model::ProductPrecision;
 use widemargin_tables::{About, ColumnPattern, Format, OpenTable, npy_header, open_columns};
+use widemargin_train::config::PrecisionName;
 
 /// Samples embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -58,6 +61,9 @@ pub(crate) struct EmbedArguments {
     /// Skip unreadable images, up to this share, such as 0.1%; decodes all images first [default: stop at the first one]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
+    /// Precision: full, or mixed for products in bfloat16 with sums in f32, faster on processors that multiply bfloat16
+    #[arg(long, value_name = "NAME", value_parser = crate::arguments::one_of::<PrecisionName>, default_value = "full")]
+    precision: PrecisionName,
     /// File to write: ids, labels, cameras, splits and groups are columns of a .csv or .parquet, but written to NAME.names.csv for .npy and
     /// .safetensors; other columns of a manifest are always written to NAME.names.csv
     #[arg(long, short, value_name = "FILE")]
@@ -85,6 +91,17 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     if let Some(warning) = unfinished_run {
         say!("warning: {warning}");
     }
+    let model = match arguments.precision {
+        PrecisionName::Full => model,
+        PrecisionName::Mixed => {
+            if !mixed::is_fast() {
+                say!(
+                    "warning: this processor does not multiply bfloat16, so --precision mixed is slower than full"
+                );
+            }
+            model.with_products(ProductPrecision::Bf16)
+        }
+    };
     let input = input(&model, arguments)?;
     let rows = input.rows();
     input.known().require_room(out, format, unfinished.is_known())?;
@@ -127,7 +144,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         sums.add(at, &bytes)?;
         bar.set_position(at as u64);
     }
-    let by = MadeBy::new(made.model, made.input, [rows, made.dim]);
+    let by = MadeBy::new(made.model, made.input, made.precision, [rows, made.dim]);
     for sentence in loaded::about_pixels(&facts) {
         say!("warning: {sentence}");
     }
@@ -226,7 +243,14 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
     };
     let input_path = std::path::absolute(&arguments.input).unwrap_or_else(|_| arguments.input.clone());
     let model_file = output::identity(model);
-    Ok(Made { model: model_file, input: input_path, rows: input.rows(), dim: model.dim(), samples })
+    Ok(Made {
+        model: model_file,
+        input: input_path,
+        rows: input.rows(),
+        dim: model.dim(),
+        precision: arguments.precision,
+        samples,
+    })
 }
 
 impl Input {

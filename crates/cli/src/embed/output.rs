@@ -5,6 +5,7 @@
 //! model, so that embeddings of different models are not compared, and has the checksums of the file and its names.
 
 use super::paths::with_suffix;
+use super::unfinished::full;
 use crate::progress;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use widemargin_durable::{
 };
 use widemargin_embedder::Model;
 use widemargin_tables::{About, Format, ModelMark, names_path, open_npy, write_row, write_table};
+use widemargin_train::config::PrecisionName;
 
 /// The model and input that made a file of embeddings, and what was written.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub(super) struct MadeBy {
     input: PathBuf,
     rows: usize,
     dim: usize,
+    #[serde(default = "full")]
+    precision: PrecisionName,
     /// Size in bytes and checksum of the file of embeddings.
     #[serde(default)]
     file: Option<(u64, u32)>,
@@ -34,8 +38,13 @@ pub(super) struct MadeBy {
 }
 
 impl MadeBy {
-    pub(super) fn new(model: (usize, u32), input: PathBuf, [rows, dim]: [usize; 2]) -> Self {
-        Self { model, input, rows, dim, file: None, names: None }
+    pub(super) fn new(
+        model: (usize, u32),
+        input: PathBuf,
+        precision: PrecisionName,
+        [rows, dim]: [usize; 2],
+    ) -> Self {
+        Self { model, input, rows, dim, precision, file: None, names: None }
     }
 
     /// Writes it next to the file of embeddings.

@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use widemargin_durable::{
     AppendFile, Error as DurableError, Lock, open_file, read_file, read_text, truncate_to,
 };
+use widemargin_train::config::PrecisionName;
 
 /// The ending of the file with the checksums.
 const SUMS: &str = ".partial.sums";
@@ -35,8 +36,16 @@ pub(super) struct Made {
     pub(super) input: PathBuf,
     pub(super) rows: usize,
     pub(super) dim: usize,
+    /// Absent in files that were begun before there was a choice.
+    #[serde(default = "full")]
+    pub(super) precision: PrecisionName,
     /// Checksum of the names of all images; for a table, of its size and the time of its last change.
     pub(super) samples: u32,
+}
+
+/// The precision of embeddings whose file does not name one.
+pub(super) fn full() -> PrecisionName {
+    PrecisionName::Full
 }
 
 /// Claims the output file: no other program writes it while the lock exists.
@@ -199,6 +208,8 @@ impl Made {
             format!("embeddings of {rows} samples of {input}{model}")
         } else if self.model != expected.model {
             format!("embeddings of {rows} samples by a different model")
+        } else if self.precision != expected.precision {
+            format!("embeddings of {rows} samples in another precision")
         } else {
             format!("embeddings of {rows} samples of {input}, which has changed")
         }

@@ -140,6 +140,49 @@ fn embedding_goes_on_where_it_was_stopped() {
 }
 
 #[test]
+fn embeddings_in_mixed_precision_are_close_and_state_it() {
+    let place = Workplace::new();
+    image_folder(&place, "images", 4, 20);
+    let tiny = "[data]\npath = \"images\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n";
+    place.write("tiny.toml", format!("{tiny}[training]\nepochs = 1\n[sampler]\nbatch = 16\n").as_bytes());
+    success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
+    let embed = |precision: &str, out: &str| {
+        let output =
+            place.run(&["embed", "--model", "run", "images", "--precision", precision, "--out", out]);
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
+    embed("full", "full.npy");
+    embed("mixed", "mixed.npy");
+    let rows = |name: &str| -> Vec<f32> {
+        let bytes = read(name);
+        let values = bytes[bytes.len() - 80 * 4 * 4..].as_chunks::<4>().0;
+        values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+    };
+    let (full, mixed) = (rows("full.npy"), rows("mixed.npy"));
+    assert_ne!(full, mixed, "factors in bfloat16");
+    for (full, mixed) in full.chunks(4).zip(mixed.chunks(4)) {
+        let cosine: f32 = full.iter().zip(mixed).map(|(a, b)| a * b).sum();
+        assert!(cosine > 0.999, "{full:?} and {mixed:?}");
+    }
+    assert_eq!(json(&place.path().join("full.npy.about.json"))["precision"], "full");
+    assert_eq!(json(&place.path().join("mixed.npy.about.json"))["precision"], "mixed");
+
+    // Rows in another precision are not gone on with.
+    let about = json(&place.path().join("full.npy.about.json"));
+    let begun = serde_json::json!({
+        "model": about["model"], "input": about["input"], "rows": 80, "dim": 4, "precision": "full", "samples": 0,
+    });
+    place.write("other.npy.partial.json", begun.to_string().as_bytes());
+    let full = read("full.npy");
+    place.write("other.npy.partial", &full[..full.len() - 16]);
+    let said = embed("mixed", "other.npy");
+    assert!(said.contains("in another precision; starting again"), "{said}");
+    assert!(read("other.npy") == read("mixed.npy"));
+}
+
+#[test]
 fn training_without_a_sample_says_what_left_them_out() {
     let place = Workplace::new();
     let mut text = String::from("id,label,a,b\n");
