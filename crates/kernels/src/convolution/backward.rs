@@ -84,7 +84,7 @@ fn all_phases(
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
     for phase in &phases {
         let positions = phase.layout.rows * phase.layout.columns;
-        if method.unwrap_or(Method::direct(arithmetic, positions)) == Method::Packed {
+        if method.unwrap_or(Method::direct(arithmetic, shape.kernel, positions)) == Method::Packed {
             phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
             continue;
         }

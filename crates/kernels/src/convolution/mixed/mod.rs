@@ -101,7 +101,8 @@ fn forward_by(
     shape.check();
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
-    let method = method.unwrap_or(Method::direct(arithmetic, shape.out_height() * shape.out_width()));
+    let method =
+        method.unwrap_or(Method::direct(arithmetic, shape.kernel, shape.out_height() * shape.out_width()));
     let channels = shape.in_channels;
     let input = pairs(input, channels, shape.height * shape.width);
     let weights = pairs(weights, channels, shape.kernel * shape.kernel);
