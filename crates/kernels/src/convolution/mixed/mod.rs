@@ -5,7 +5,7 @@
 //! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
 //! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
 //!
-//! Where f32 is faster than these direct products, it is used: for images of few channels, and, without AMX, for many shapes of
+//! Where f32 is faster than these direct products, it is used: on AMX for images of few channels, elsewhere for many shapes of
 //! Winograd's algorithm. It is more accurate too. Winograd's algorithm in bfloat16 was not tried: the sums of a tile's values need more digits than the values themselves.
 //!
 //! Shapes, panics and the independence of the number of threads are those of the functions for f32.
@@ -31,16 +31,19 @@ use std::mem::MaybeUninit;
 /// an EPYC with AVX-512. Used for every processor without AMX, so that the choice is the same for all of them.
 const RATE: f64 = 1.85;
 
-/// Channels of the input from which on pairs are faster than values. Below, a pair or a tile is mostly empty: with 3 channels and a kernel
-/// of 7 x 7 the products run at 84, 15 and 21 GFLOP/s in tiles of AMX, and at 111, 36 and 99 in f32.
+/// Channels of the input from which on tiles of AMX are faster than f32. Below, a tile is mostly empty: with 3 channels and a kernel of 7 x 7
+/// the products run at 84, 15 and 21 GFLOP/s in tiles, and at 111, 36 and 99 in f32.
 const LEAST_CHANNELS: usize = 8;
 
-/// The arithmetic of pairs for a convolution of so many rows and columns of outputs, or none where f32 is faster: for few channels, and
-/// where Winograd's algorithm is. Tiles of AMX are faster than both.
+/// The arithmetic of pairs for a convolution of so many rows and columns of outputs, or none where f32 is faster: on AMX for few
+/// channels, elsewhere where Winograd's algorithm is.
 fn pairs_if_faster(shape: &ConvolutionShape, outputs: [usize; 2]) -> Option<Arithmetic> {
     let arithmetic = Arithmetic::of_pairs(simd::detected());
-    let in_f32 = shape.in_channels < LEAST_CHANNELS
-        || !arithmetic.is_of_tiles() && winograd::faster_than(RATE, shape, outputs).is_some();
+    let in_f32 = if arithmetic.is_of_tiles() {
+        shape.in_channels < LEAST_CHANNELS
+    } else {
+        winograd::faster_than(RATE, shape, outputs).is_some()
+    };
     (!in_f32).then_some(arithmetic)
 }
 
