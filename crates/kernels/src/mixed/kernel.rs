@@ -109,7 +109,10 @@ impl Kernel {
 }
 
 /// A kernel on the calling thread, with room for the sums of a panel.
-#[expect(clippy::large_enum_variant, reason = "on the stack of one function")]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(clippy::large_enum_variant, reason = "on the stack of one function")
+)]
 pub(super) enum Multiplier {
     Portable(InstructionSet, [f32; ROWS * COLUMNS]),
     #[cfg(target_arch = "x86_64")]
