@@ -19,6 +19,8 @@ mod embedding;
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/groups.rs"]
+mod groups;
 #[path = "program/images.rs"]
 mod images;
 #[path = "program/inputs.rs"]

@@ -58,6 +58,7 @@ pub use sources::source::{Source, SourceKind};
 pub use sources::walk::Depth;
 pub use splits::divide::{DivideBy, DivideOptions, divide};
 pub use splits::division::{Division, UnseenClasses};
+pub use splits::groups::pairs_within_groups;
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
 pub use widemargin_tables::appearance;

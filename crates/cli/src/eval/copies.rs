@@ -7,6 +7,7 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use widemargin_data::pairs_within_groups;
 use widemargin_eval::{Copies, Crowding, Embeddings, Repeated};
 use widemargin_tables::ClassNames;
 
@@ -157,7 +158,7 @@ impl SelfMatches {
     }
 }
 
-/// Rows of a set that occur twice, as a sentence; they find each other.
+/// Rows of a set that find each other too easily, as sentences: those that occur twice, and those of one group.
 pub(crate) fn repeated(set: &LabelledEmbeddings, classes: &ClassNames) -> (Option<Repeated>, Vec<String>) {
     let (found, path) = (Repeated::of(&set.embeddings), set.path.display());
     let mut warnings = set.notes.clone();
@@ -177,6 +178,10 @@ pub(crate) fn repeated(set: &LabelledEmbeddings, classes: &ClassNames) -> (Optio
         warnings.push(format!(
             "{path}: {several} rows share their id with another row: one sample may be compared with itself."
         ));
+    }
+    if let Some(groups) = &set.groups {
+        let samples = set.embeddings.labels().iter().copied().zip(groups);
+        warnings.extend(pairs_within_groups(samples).map(|sentence| format!("{path}: {sentence}")));
     }
     (found, warnings)
 }

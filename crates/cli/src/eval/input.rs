@@ -190,12 +190,13 @@ impl SetArguments {
     }
 }
 
-/// Labelled embeddings with the cameras and ids of their rows.
+/// Labelled embeddings with the cameras, ids and groups of their rows.
 pub(crate) struct LabelledEmbeddings {
     pub(crate) path: PathBuf,
     pub(crate) embeddings: Embeddings,
     pub(crate) cameras: Option<Vec<String>>,
     pub(crate) ids: Option<Vec<String>>,
+    pub(crate) groups: Option<Vec<String>>,
     /// The rows of the file, unless it is all of them.
     pub(crate) selection: Option<Selection>,
     /// Sentences on the file and its class names, for warnings.
@@ -261,8 +262,10 @@ impl LabelledRows {
         notes.extend(spellings(&table.path, classes, of_others)?);
         notes.extend(perhaps_no_class(&table.path, classes, embeddings.labels()));
         notes.extend(two_columns(classes).map(|found| format!("{}: {found}.", table.path.display())));
-        let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
-        Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, notes } })
+        let (path, about) = (table.path.clone(), &mut table.about);
+        let (cameras, ids, groups) = (about.cameras.take(), about.ids.take(), about.groups.take());
+        let set = LabelledEmbeddings { path, embeddings, cameras, ids, groups, selection: None, notes };
+        Ok(Self { table, set })
     }
 
     /// One template per class, of the rows `kept`.
@@ -284,7 +287,7 @@ impl LabelledRows {
         let labels: Vec<u32> = kept.iter().map(|row| of[*row]).collect();
         let embeddings = templates::build_precise(&data, rests.as_deref(), kept.len(), dim, &labels, mean)
             .map_err(|error| explained(error, classes, &self.set.path.display()))?;
-        Ok(LabelledEmbeddings { embeddings, cameras: None, ids: None, ..self.set })
+        Ok(LabelledEmbeddings { embeddings, cameras: None, ids: None, groups: None, ..self.set })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::digest::digest_of_values;
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
-use crate::sources::near_columns::near_names;
+use crate::sources::near_columns::{camera_sentence, near_names};
 use crate::sources::table::{open_table, require_no_weights};
 use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result};
 
@@ -89,7 +89,8 @@ impl VectorSet {
         require_no_weights(path, labels)?;
         let table = open_table(path, labels, options.columns.as_ref())?;
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
-        let notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
+        let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
+        notes.extend(camera_sentence(table.about.columns().iter().map(|column| column.name)));
         let mut set = Self::from_table(table, options)?;
         set.catalogue.warnings.extend(notes);
         Ok(set)

@@ -28,6 +28,19 @@ const NEARLY_SPLIT: [&str; 14] = [
 /// Other names that data sets use for the column `group`.
 const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", "groupname", "grp"];
 
+/// The column of cameras, which training does not use.
+const CAMERA: &str = "camera";
+
+/// A sentence for data with a column of cameras: training compares samples of one camera like all others.
+pub(crate) fn camera_sentence<'a>(mut columns: impl Iterator<Item = &'a str>) -> Option<String> {
+    columns.any(|column| column.trim().eq_ignore_ascii_case(CAMERA)).then(|| {
+        format!(
+            "`train` does not use the column `{CAMERA}`: pairs of one camera count like the others. `eval retrieval --exclude-same-camera` on the \
+             embeddings leaves them out."
+        )
+    })
+}
+
 /// A sentence for each column that looks like `split` or `group`; `has` says whether the data has these two columns.
 pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     let mut sentences = Vec::new();

@@ -2,5 +2,7 @@
 
 pub(crate) mod divide;
 pub(crate) mod division;
+mod duplicates;
+pub(crate) mod groups;
 pub(crate) mod open_set;
 pub(crate) mod split_file;

@@ -20,6 +20,7 @@ use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::folder_options::ClassFolder;
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::{FoundImage, Listing};
+use crate::sources::near_columns::camera_sentence;
 use crate::sources::source::{Source, SourceKind};
 use crate::words::plural;
 use crate::{BadImage, Catalogue, Error, Part, Result};
@@ -243,6 +244,7 @@ impl ImageSet {
         let Parts { of_images: parts, from: parts_from, far_off } =
             parts(&listing, &labels, &good, (&copies, options))?;
         let mut warnings = listing.sentences();
+        warnings.extend(camera_sentence(listing.extras.names.iter().map(String::as_str)));
         let (mut unusable, sentence) = without_samples(listing.class_names(), &class_names);
         let empty = listing.skipped_files.empty_folders.iter();
         unusable.extend(empty.filter_map(|empty| empty.folder.rsplit('/').next().map(str::to_owned)));
