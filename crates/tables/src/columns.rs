@@ -340,7 +340,12 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>> {
 
 /// The columns whose values can be written as text.
 pub(super) fn texts(path: &Path) -> Result<TextTable> {
-    guarded(path, || texts_of(path))
+    chosen_texts(path, |_| true)
+}
+
+/// As [`texts`], of the columns whose names are `chosen`.
+pub(super) fn chosen_texts(path: &Path, chosen: impl Fn(&str) -> bool) -> Result<TextTable> {
+    guarded(path, || texts_of(path, chosen))
 }
 
 /// As [`texts`], with the index that pandas has recorded as a first column without a name, as in a `.csv`. An index with a name is a column already.
@@ -358,11 +363,11 @@ pub(super) fn texts_with_index(path: &Path) -> Result<TextTable> {
     Ok(table)
 }
 
-fn texts_of(path: &Path) -> Result<TextTable> {
+fn texts_of(path: &Path, chosen: impl Fn(&str) -> bool) -> Result<TextTable> {
     let reader = open_whole(path)?;
     let schema = reader.metadata().file_metadata().schema();
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-    for field in schema.get_fields() {
+    for field in schema.get_fields().iter().filter(|field| chosen(field.name())) {
         match without_text(field) {
             None => kept.push(field.clone()),
             Some(why) => left_out.push((field.name().to_owned(), why)),

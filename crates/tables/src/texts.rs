@@ -7,6 +7,7 @@
 //!
 //! All fields are in memory, as text.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[cfg(not(feature = "parquet"))]
@@ -56,6 +57,71 @@ pub fn column_names(path: &Path) -> Vec<String> {
     }
 }
 
+/// The different fields of the columns of a `.csv` or `.parquet` whose names are `chosen`, by column. A column with more than `most` of them is
+/// left out; so is every column of another file, and of one that cannot be read.
+pub fn distinct_fields(
+    path: &Path,
+    most: usize,
+    chosen: impl Fn(&str) -> bool,
+) -> Vec<(String, BTreeSet<String>)> {
+    // A table of embeddings can be large, and most have no other columns.
+    if !column_names(path).iter().any(|name| chosen(name)) {
+        return Vec::new();
+    }
+    read_distinct(path, most, &chosen).unwrap_or_default()
+}
+
+fn read_distinct(
+    path: &Path,
+    most: usize,
+    chosen: &dyn Fn(&str) -> bool,
+) -> Result<Vec<(String, BTreeSet<String>)>> {
+    #[cfg(feature = "parquet")]
+    if ending(path) == "parquet" {
+        let table = super::columns::chosen_texts(path, chosen)?;
+        let mut found = Distinct::new(&table.columns, most, chosen);
+        table.rows.iter().for_each(|row| found.add(row));
+        return Ok(found.named(&table.columns));
+    }
+    let text = read_text(path)?;
+    let mut records = Records::open(&text, path)?;
+    let mut found = Distinct::new(&records.columns, most, chosen);
+    while !found.columns.is_empty()
+        && let Some(record) = records.next()?
+    {
+        found.add(&record.fields);
+    }
+    Ok(found.named(&records.columns))
+}
+
+/// The different fields of some columns.
+struct Distinct {
+    most: usize,
+    /// By the positions of the columns.
+    columns: Vec<(usize, BTreeSet<String>)>,
+}
+
+impl Distinct {
+    fn new(names: &[String], most: usize, chosen: &dyn Fn(&str) -> bool) -> Self {
+        let columns = (0..names.len()).filter(|at| chosen(&names[*at])).map(|at| (at, BTreeSet::new()));
+        Self { most, columns: columns.collect() }
+    }
+
+    fn add(&mut self, row: &[impl AsRef<str>]) {
+        for (at, fields) in &mut self.columns {
+            let field = row[*at].as_ref().trim();
+            if !fields.contains(field) {
+                fields.insert(field.to_owned());
+            }
+        }
+        self.columns.retain(|(_, fields)| fields.len() <= self.most);
+    }
+
+    fn named(self, names: &[String]) -> Vec<(String, BTreeSet<String>)> {
+        self.columns.into_iter().map(|(at, fields)| (names[at].clone(), fields)).collect()
+    }
+}
+
 /// Most bytes that are read to find the header.
 const MOST_HEADER: u64 = 1 << 20;
 
@@ -97,6 +163,16 @@ mod tests {
         let said = table.wrong(1, 1, "a name").at(&path).to_string();
         assert!(said.contains("line 5, column `label` holds \"\"; expected a name"), "{said}");
         assert!(is_manifest(&path));
+    }
+
+    #[test]
+    fn different_fields_of_chosen_columns_are_found() {
+        let (_folder, path) = file("t.csv", b"label,set,x,y\na, train,1,1\nb,test,2,1\nc,train,3,2\n");
+        let found = distinct_fields(&path, 2, |name| name != "label");
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["set", "y"], "`x` has more");
+        assert_eq!(found[0].1, ["test", "train"].map(str::to_owned).into());
+        assert!(distinct_fields(Path::new("no/such.csv"), 9, |_| true).is_empty());
     }
 
     #[test]

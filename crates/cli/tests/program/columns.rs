@@ -250,3 +250,44 @@ fn a_file_that_changed_since_embed_wrote_it_is_refused() {
         std::fs::remove_file(place.path().join("v.names.csv")).ok();
     }
 }
+
+#[test]
+fn a_column_of_words_for_parts_is_named_wherever_it_is() {
+    let place = place();
+    let rows: Vec<String> = table(&["e0", "e1", "e2", "e3"]).lines().skip(1).map(str::to_owned).collect();
+    let part = |row: usize| if row % 5 == 0 { "PublicTest" } else { "Training" };
+    let with_part: String =
+        rows.iter().enumerate().map(|(row, line)| format!("{line},{}\n", part(row))).collect();
+    place.write("parts.csv", format!("label,e0,e1,e2,e3,Usage\n{with_part}").as_bytes());
+    let labels: String = rows
+        .iter()
+        .enumerate()
+        .map(|(row, line)| format!("{},{}\n", line.split(',').next().unwrap_or_default(), part(row)))
+        .collect();
+    place.write("labels.csv", format!("label,phase\n{labels}").as_bytes());
+    place.write(
+        "rows.csv",
+        format!(
+            "e0,e1,e2,e3\n{}",
+            rows.iter()
+                .map(|line| format!("{}\n", line.split_once(',').map_or("", |both| both.1)))
+                .collect::<String>()
+        )
+        .as_bytes(),
+    );
+    for (column, arguments) in [
+        ("Usage", &["--data", "parts.csv", "--columns", "e*"][..]),
+        ("phase", &["--data", "rows.csv", "--labels", "labels.csv"]),
+    ] {
+        let train = ["train", "--unseen", "2", "--batch", "8", "--epochs", "1", "--out", column];
+        let output = place.run(&[&train[..], arguments].concat());
+        success(&output);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!("The column `{column}` seems to say what is for training");
+        assert!(said.contains(&expected), "{column}: {said}");
+        let info = place.run(&[&["data", "info"], &arguments[1..]].concat());
+        success(&info);
+        let info = String::from_utf8_lossy(&info.stdout).replace('\n', " ");
+        assert!(info.contains(&format!("`{column}`")), "{info}");
+    }
+}

@@ -1,8 +1,9 @@
 //! Columns that look like `split` or `group` but have another name, so that they are not used.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use widemargin_tables::{column_names, echo, names_path};
+use widemargin_tables::{column_names, distinct_fields, echo, names_path};
 
 use crate::Part;
 use crate::part::{letters, part_hinted, part_in_name, part_named};
@@ -28,6 +29,9 @@ const NEARLY_SPLIT: [&str; 14] = [
 /// Other names that data sets use for the column `group`.
 const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", "groupname", "grp"];
 
+/// A column with more different fields does not say what is for training.
+const MOST_WORDS: usize = 64;
+
 /// The column of cameras, which training does not use.
 const CAMERA: &str = "camera";
 
@@ -43,65 +47,73 @@ pub(crate) fn camera_sentence<'a>(mut columns: impl Iterator<Item = &'a str>) ->
 
 /// A sentence for each column that looks like `split` or `group`; `has` says whether the data has these two columns.
 pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
+    let fields = |at: usize| extras.rows.iter().map(|row| row[at].trim().to_owned()).collect();
+    let sentence = |(at, name): (usize, &String)| {
+        split_sentence(name, &fields(at), has).or_else(|| group_sentence(name, has))
+    };
+    extras.names.iter().enumerate().filter_map(sentence).collect()
+}
+
+/// As [`near_columns`], for the columns of a table and of the files with names of its rows; `used` are the columns of the vectors.
+pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], has: [bool; 2]) -> Vec<String> {
+    let beside = names_path(path);
     let mut sentences = Vec::new();
-    for (at, name) in extras.names.iter().enumerate() {
-        let words = || extras.rows.iter().map(|row| row[at].trim()).filter(|word| !word.is_empty());
-        let is_part = |word: &str| part_named(word).is_some();
-        let is_truth = |word: &str| {
-            matches!(
-                word.to_ascii_lowercase().as_str(),
-                "0" | "1" | "0.0" | "1.0" | "true" | "false" | "yes" | "no" | "y" | "n" | "t" | "f"
-            )
-        };
-        // Numbers of the parts, as in CelebA: 0, 1 and 2.
-        let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3" | "2.0" | "3.0");
-        let differ = || words().next().is_some_and(|first| words().any(|word| word != first));
-        let has_part = |part: Part| words().any(|word| part_in_name(word) == Some(part));
-        let named = NEARLY_SPLIT.contains(&letters(name).as_str());
-        let splits = words().next().is_some()
-            && (words().all(|word| part_in_name(word).is_some())
-                && (named || words().any(is_part) || has_part(Part::Train) && has_part(Part::Test))
-                || part_hinted(name).is_some() && words().all(is_truth)
-                || named && differ() && words().all(|word| is_number(word) || is_truth(word)));
-        let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
-        if splits && !has[0] {
-            sentences.push(format!(
-                "The column `{name}` seems to say what is for training, but it is not used; to use it, name it `split` and write train or test."
-            ));
-        } else if groups && !has[1] {
-            sentences.push(format!(
-                "The column `{name}` is not used; if it says which samples must stay together, name it `group`."
-            ));
+    for file in [Some(path), Some(beside.as_path()), labels].into_iter().flatten() {
+        let is_used = |name: &str| is_known(name) || used.iter().any(|used| used == name);
+        for (name, fields) in distinct_fields(file, MOST_WORDS, |name| !is_used(name)) {
+            sentences.extend(split_sentence(&name, &fields, has));
         }
+        let names = column_names(file);
+        sentences
+            .extend(names.iter().filter(|name| !is_used(name)).filter_map(|name| group_sentence(name, has)));
     }
+    let mut seen = BTreeSet::new();
+    sentences.retain(|sentence| seen.insert(sentence.clone()));
     sentences
 }
 
-/// A sentence for each column of a table, or of the files with names of its rows, that has nearly the name of `split` or `group` and is not
-/// used; `has` says whether the data has these two columns, and `used` are the columns of the vectors.
-pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], has: [bool; 2]) -> Vec<String> {
-    let names = names_path(path);
-    let files = [Some(path), Some(names.as_path()), labels];
-    let mut columns: Vec<String> = files.into_iter().flatten().flat_map(column_names).collect();
-    columns.sort();
-    columns.dedup();
-    columns.retain(|column| !used.contains(column));
-    let sentence = |column: String| {
-        let name = if !has[0]
-            && (part_hinted(&column).is_some() || NEARLY_SPLIT.contains(&letters(&column).as_str()))
-        {
-            "split"
-        } else if !has[1] && NEARLY_GROUP.iter().any(|nearly| column.trim().eq_ignore_ascii_case(nearly)) {
-            "group"
-        } else {
-            return None;
-        };
-        Some(format!(
-            "The column `{}` is not used; if it is the column `{name}`, give it this name.",
-            echo(&column)
-        ))
+/// Whether a column of a table is used for what its name says.
+fn is_known(name: &str) -> bool {
+    ["label", "id", "split", "group", CAMERA].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// A sentence on a column whose fields say what is for training, if there is no column `split`: words for parts, or the numbers and truth values
+/// for them in a column with a fitting name.
+fn split_sentence(name: &str, fields: &BTreeSet<String>, has: [bool; 2]) -> Option<String> {
+    let words = || fields.iter().map(String::as_str).filter(|word| !word.is_empty());
+    let is_part = |word: &str| part_named(word).is_some();
+    let is_truth = |word: &str| {
+        matches!(
+            word.to_ascii_lowercase().as_str(),
+            "0" | "1" | "0.0" | "1.0" | "true" | "false" | "yes" | "no" | "y" | "n" | "t" | "f"
+        )
     };
-    columns.into_iter().filter_map(sentence).collect()
+    // Numbers of the parts, as in CelebA: 0, 1 and 2.
+    let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3" | "2.0" | "3.0");
+    let has_part = |part: Part| words().any(|word| part_in_name(word) == Some(part));
+    let named = NEARLY_SPLIT.contains(&letters(name).as_str());
+    let splits = words().next().is_some()
+        && (words().all(|word| part_in_name(word).is_some())
+            && (named || words().any(is_part) || has_part(Part::Train) && has_part(Part::Test))
+            || part_hinted(name).is_some() && words().all(is_truth)
+            || named && words().count() > 1 && words().all(|word| is_number(word) || is_truth(word)));
+    (splits && !has[0]).then(|| {
+        format!(
+            "The column `{}` seems to say what is for training, but it is not used; to use it, name it `split` and write train or test.",
+            echo(name)
+        )
+    })
+}
+
+/// A sentence on a column with nearly the name of `group`, if there is no such column.
+fn group_sentence(name: &str, has: [bool; 2]) -> Option<String> {
+    let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
+    (groups && !has[1]).then(|| {
+        format!(
+            "The column `{}` is not used; if it says which samples must stay together, name it `group`.",
+            echo(name)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -182,7 +194,17 @@ mod tests {
         crate::testing::put(&labels, b"label,Is_Test\na,1\n");
         let found = near_names(&path, Some(&labels), &[], [false, false]);
         assert!(
-            found.len() == 3 && found[1].contains("`group_id`") && found[2].contains("`part`"),
+            found.len() == 3
+                && found[0].contains("`part` seems to say")
+                && found[1].contains("`group_id`")
+                && found[2].contains("`Is_Test` seems to say"),
+            "{found:?}"
+        );
+        // The fields decide, whatever the name is.
+        crate::testing::put(&labels, b"label,Usage,phase,part\na,Training,tr,7\nb,PublicTest,te,8\n");
+        let found = near_names(&folder.path().join("f.npy"), Some(&labels), &[], [false, false]);
+        assert!(
+            found.len() == 2 && found[0].contains("`Usage`") && found[1].contains("`phase`"),
             "{found:?}"
         );
         let used = ["part".to_owned()];
