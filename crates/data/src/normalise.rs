@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImageShape, Result};
 
+/// Values in messages are rounded to one in so many.
+const ROUNDED: f32 = 1e4;
+
 /// Mean and standard deviation per channel, for values scaled to 0..1.
 ///
 /// Vectors have one channel and are not scaled to 0..1; see [`VectorSet::scale`](crate::VectorSet::scale).
@@ -65,6 +68,28 @@ impl Normalisation {
             self.deviation.iter().find(|deviation| !(deviation.is_finite() && **deviation > 0.0))
         {
             return Err(Error::setting("deviation", &bad, "a finite number above 0"));
+        }
+        Ok(())
+    }
+
+    /// As [`validate`](Self::validate), for pixels: means and deviations are in units of the largest pixel value, as in PyTorch.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate), and [`Error::Setting`] for a value above 1 or a negative mean.
+    pub fn validate_pixels(&self, channels: usize) -> Result<()> {
+        self.validate(channels)?;
+        for (name, values) in [("mean", &self.mean), ("deviation", &self.deviation)] {
+            let fit = |values: &[f32]| values.iter().all(|value| (0.0..=1.0).contains(value));
+            if fit(values) {
+                continue;
+            }
+            let mut expected = "values from 0 to 1, because a pixel is divided by 255 first".to_owned();
+            let divided: Vec<f32> =
+                values.iter().map(|value| (value / 255.0 * ROUNDED).round() / ROUNDED).collect();
+            if fit(&divided) {
+                expected = format!("{expected}; divided by 255, these are {divided:?}");
+            }
+            return Err(Error::setting(name, &format!("{values:?}"), expected));
         }
         Ok(())
     }
@@ -155,6 +180,21 @@ mod tests {
         {
             let bad = Normalisation { mean: vec![mean], deviation: vec![deviation] };
             assert!(matches!(bad.validate(1), Err(Error::Setting { .. })), "{bad:?}");
+        }
+        let imagenet =
+            Normalisation { mean: vec![123.675, 116.28, 103.53], deviation: vec![58.395, 57.12, 57.375] };
+        assert!(imagenet.validate(3).is_ok(), "as for vectors");
+        let said = imagenet.validate_pixels(3).unwrap_err().to_string();
+        assert!(
+            said.starts_with("mean is [123.675, 116.28, 103.53]; expected values from 0 to 1")
+                && said.ends_with("divided by 255, these are [0.485, 0.456, 0.406]"),
+            "{said}"
+        );
+        for (mean, deviation, fits) in
+            [(0.0, 1.0, true), (1.0, 0.5, true), (0.5, 127.5, false), (-0.5, 0.5, false), (999.0, 1.0, false)]
+        {
+            let one = Normalisation { mean: vec![mean], deviation: vec![deviation] };
+            assert_eq!(one.validate_pixels(1).is_ok(), fits, "{one:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::trained_samples::TrainedSamples;
 use serde::{Deserialize, Serialize};
-use widemargin_data::{ImageShape, Normalisation, Preprocessing};
+use widemargin_data::{Error as DataError, ImageShape, Normalisation, Preprocessing};
 use widemargin_model::BackboneConfig;
 
 /// The kind of input of a model.
@@ -68,6 +68,15 @@ impl Description {
     /// How image files are read: as in training, also for models that do not store it.
     pub fn preprocessing(&self) -> Preprocessing {
         self.preprocessing.unwrap_or(Preprocessing::EARLIER)
+    }
+
+    /// Rejects a normalisation that does not fit the input of the backbone.
+    pub(crate) fn check_normalisation(&self) -> Result<(), DataError> {
+        let channels = self.backbone.input.channels;
+        match self.takes {
+            Takes::Images => self.normalisation.validate_pixels(channels),
+            Takes::Vectors => self.normalisation.validate(channels),
+        }
     }
 
     /// The shape that images are resized to.

@@ -53,7 +53,7 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] for weights that do not fit the backbone, [`Error::Data`] for a normalisation that does not fit the input.
     pub fn new(description: Description, weights: &[Parameter]) -> Result<Self> {
-        description.normalisation.validate(description.backbone.input.channels)?;
+        description.check_normalisation()?;
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, weights)?;
@@ -74,7 +74,7 @@ impl Model {
     /// # Errors
     /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
     pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
-        description.normalisation.validate(description.backbone.input.channels)?;
+        description.check_normalisation()?;
         Ok(Self::of(description, backbone, device))
     }
 

@@ -156,8 +156,11 @@ impl Prepared {
         };
         let normalisation = match chosen {
             Some(chosen) => {
-                chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
-                    key: "model.mean".to_owned(),
+                let (channels, is_images) = (set.shape().channels, set.images().is_some());
+                let fits =
+                    if is_images { chosen.validate_pixels(channels) } else { chosen.validate(channels) };
+                fits.map_err(|error| Error::BadValue {
+                    key: "model.mean, model.deviation".to_owned(),
                     message: format!("{error}; give one value per channel of the data"),
                 })?;
                 chosen

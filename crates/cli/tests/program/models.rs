@@ -90,6 +90,16 @@ fn a_run_begins_with_the_weights_of_another() {
     let expected = "warning: model.mean is [0.25] and model.deviation is [0.5], but ";
     assert!(told.contains(expected) && told.contains("other/model.safetensors was trained with ["), "{told}");
     assert_eq!(mean("own").as_deref(), Some("mean = [0.25]"));
+    place.write(
+        "pixels.toml",
+        SMALL.replace("[sampler]", "mean = [127.5]\ndeviation = [63.75]\n[sampler]").as_bytes(),
+    );
+    for weights in [&[][..], &["--weights", "other/model.safetensors"]] {
+        place.refused(
+            &[&["train", "--config", "pixels.toml", "--out", "pixels"], weights].concat(),
+            &["model.mean", "mean is [127.5]", "divided by 255, these are [0.5]"],
+        );
+    }
 
     // Another embedding dimension: the last layer is not loaded, and the program reports it.
     let mut other = vec!["train", "--config", "small.toml", "--out", "third", "--weights", weights];
