@@ -36,6 +36,24 @@ pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
+/// Folders that other programs create, with thumbnails, deleted files or copies in them, and names that do not begin with a dot.
+const OF_PROGRAMS: [&str; 9] = [
+    "@eaDir",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#recycle",
+    "#snapshot",
+    "__MACOSX",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// Whether a folder has a name that another program gave it, so that the images in it are no samples.
+pub(crate) fn is_of_program(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| OF_PROGRAMS.iter().any(|known| name.eq_ignore_ascii_case(known)))
+}
+
 /// A path as text. Different paths give different texts: bytes that are not UTF-8 are written as `\xff`.
 pub(crate) fn text_of(path: &Path) -> String {
     let mut text = String::new();

@@ -175,6 +175,7 @@ pub(super) fn heading(kind: WarningKind, unit: &str) -> String {
         WarningKind::Skipped => "Skipped links".to_owned(),
         WarningKind::SkippedEndings => "Skipped files with endings that are not read".to_owned(),
         WarningKind::EmptyFolders => "Class folders without a file that can be read; they are no classes".to_owned(),
+        WarningKind::FoldersOfPrograms => "Skipped folders that other programs created".to_owned(),
         WarningKind::Notes => "Please check that the data is read as you mean it".to_owned(),
         WarningKind::SmallRange => "16-bit images that use little of their range".to_owned(),
         WarningKind::Hidden => {

@@ -197,6 +197,8 @@ fn every_format_is_read_and_every_other_file_is_counted() {
     place.write("d/raw/1.heic", b"x");
     place.write("d/raw/deep/2.HEIC", b"x");
     place.write("d/loose.png", &png(0, 0));
+    place.write("d/of-bmp/@eaDir/1.bmp/SYNOPHOTO_THUMB_M.png", &png(0, 0));
+    place.write("d/__MACOSX/of-bmp/1.png", &png(0, 0));
     std::fs::create_dir(place.path().join("d/empty")).expect("a folder");
     let output = train(&place, "d", &[], "run");
     success(&output);
@@ -205,6 +207,7 @@ fn every_format_is_read_and_every_other_file_is_counted() {
         "files: 4 .bmp, 4 .gif, 4 .jfif, 4 .ppm, 4 .qoi, 4 .tif, 4 .webp",
         "Skipped 3 files with endings that are not read: .heic (2), .txt (1); the first is of-bmp/notes.txt.",
         "Skipped 2 class folders without a file that can be read: empty (0 files), raw (2 files).",
+        "Skipped folders that other programs created: @eaDir (1 folder), the first is of-bmp/@eaDir, __MACOSX (1 folder)",
         "Skipped 1 image outside the class folders; the first is loose.png.",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
@@ -214,6 +217,7 @@ fn every_format_is_read_and_every_other_file_is_counted() {
     assert_eq!(found["formats"]["BMP"], 4);
     assert_eq!(found["skipped_files"]["endings"][".heic"]["count"], 2);
     assert_eq!(found["skipped_files"]["empty_folders"][1]["folder"], "raw");
+    assert_eq!(found["skipped_files"]["of_programs"]["@eaDir"]["count"], 1);
     let text = place.run(&["data", "info", "d"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(
@@ -464,4 +468,19 @@ fn copies_stay_on_one_side_and_those_across_given_parts_are_counted() {
     }
     let said = stderr(&train(&place, "p", &["--closed-set"], "parts"));
     assert!(said.contains("2 of 18 held-out images are duplicates of training images"), "{said}");
+}
+
+#[test]
+fn a_folder_next_to_the_images_of_most_classes_is_named() {
+    let place = Workplace::new();
+    for class in 0..5 {
+        for image in 0..3 {
+            place.write(&format!("d/c{class}/{image}.png"), &png(class, image));
+            place.write(&format!("d/c{class}/thumbs/{image}.png"), &png(class, image + 3));
+            place.write(&format!("only/c{class}/images/{image}.png"), &png(class, image));
+        }
+    }
+    let notes = |data: &str| info(&place, data, &[])["notes"].to_string();
+    assert!(notes("d").contains("Most class folders have images and a folder `thumbs`"), "{}", notes("d"));
+    assert_eq!(notes("only"), "[]", "a folder without images next to it");
 }

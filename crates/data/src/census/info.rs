@@ -144,6 +144,8 @@ pub enum WarningKind {
     SkippedEndings,
     /// Class folders without a file that is read.
     EmptyFolders,
+    /// Folders that other programs created.
+    FoldersOfPrograms,
     /// What may be understood otherwise than the user meant.
     Notes,
     /// 16-bit images that use little of their range.
@@ -172,13 +174,14 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind, the most serious first.
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::BrokenShards,
         Self::BadSamples,
         Self::ShardsWithoutEnd,
         Self::Skipped,
         Self::SkippedEndings,
         Self::EmptyFolders,
+        Self::FoldersOfPrograms,
         Self::Notes,
         Self::SmallRange,
         Self::Hidden,
@@ -294,6 +297,7 @@ impl DataInfo {
             WarningKind::Skipped => bad(&self.skipped),
             WarningKind::SkippedEndings => self.skipped_files.ending_lines(),
             WarningKind::EmptyFolders => self.skipped_files.folder_lines(),
+            WarningKind::FoldersOfPrograms => self.skipped_files.program_lines(),
             WarningKind::Notes => self.notes.clone(),
             WarningKind::SmallRange => self.small_range.iter().cloned().collect(),
             WarningKind::Hidden => self.hidden.clone(),

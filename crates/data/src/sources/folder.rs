@@ -21,7 +21,7 @@ use std::path::{Component, Path, PathBuf};
 
 use widemargin_tables::first_names;
 
-use crate::file_names::{is_hidden, text_of};
+use crate::file_names::{is_hidden, is_of_program, text_of};
 use crate::part::{part_in_name, part_meant, part_named};
 use crate::place::ImagePlace;
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
@@ -63,8 +63,7 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         Some(folder.join(top(below.strip_prefix(folder).ok()?)?))
     };
     let (mut files, mut labels, mut skipped) = (Vec::new(), Labels::default(), SkippedFiles::default());
-    // The folders directly in each class folder.
-    let mut folders_in_classes = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut in_classes = BTreeMap::<String, InClass>::new();
     let (mut with_images, mut unread) = (BTreeSet::new(), BTreeMap::<PathBuf, usize>::new());
     for path in walked.images {
         let below = inside(&path);
@@ -77,13 +76,17 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         let mut folders =
             in_part.parent().into_iter().flat_map(Path::iter).map(|name| text_of(name.as_ref()));
         if let Some(class) = folders.next() {
-            let inside: &mut BTreeSet<String> = folders_in_classes.entry(class).or_default();
-            inside.extend(folders.next());
+            let inside = in_classes.entry(class).or_default();
+            match folders.next() {
+                Some(folder) => drop(inside.folders.insert(folder)),
+                None => inside.has_images = true,
+            }
         }
         let class = class_of(in_part, options.class_folder).map(|class| labels.number(&class));
         let id = text_of(&below);
         files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
     }
+    walked.of_programs.iter().for_each(|folder| skipped.add_of_program(&inside(folder)));
     for path in &walked.unread {
         let below = inside(path);
         skipped.add_file(&below);
@@ -99,9 +102,15 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
             }
         }
     }
-    let ignored = walked.hidden + walked.unread.len() + skipped.empty_folders.len() + skipped.outside.count;
+    let ignored = walked.hidden
+        + walked.of_programs.len()
+        + walked.unread.len()
+        + skipped.empty_folders.len()
+        + skipped.outside.count;
     let notes = if options.class_folder == ClassFolder::Top {
-        repeated_folders(&folders_in_classes).or_else(|| folders_below(&folders_in_classes))
+        repeated_folders(&in_classes)
+            .or_else(|| folder_beside_images(&in_classes))
+            .or_else(|| folders_below(&in_classes))
     } else {
         None
     };
@@ -134,6 +143,7 @@ pub fn images(path: &Path, depth: Depth) -> Result<(Vec<PathBuf>, Vec<String>)> 
     }
     let mut skipped = SkippedFiles::default();
     found.unread.iter().for_each(|file| skipped.add_file(file));
+    found.of_programs.iter().for_each(|folder| skipped.add_of_program(folder));
     let mut sentences = skipped.sentences();
     if let Some(first) = found.folders.first() {
         let folders = plural(found.folders.len(), "sub-folder", "sub-folders");
@@ -296,18 +306,37 @@ fn require_clear_parts(
     Ok(())
 }
 
-/// A sentence about several folders that most class folders have: they could be kinds of images, such as masks, or classes of several folds.
-fn repeated_folders(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+/// What is directly in a class folder.
+#[derive(Default)]
+struct InClass {
+    has_images: bool,
+    /// Folders with images at any depth.
+    folders: BTreeSet<String>,
+}
+
+/// The folders that most of all class folders have, of those in `classes`.
+fn in_most<'a>(classes: impl Iterator<Item = &'a InClass>, all: usize) -> Vec<String> {
     let mut counts = BTreeMap::<&str, usize>::new();
-    for name in in_classes.values().flatten() {
+    for name in classes.flat_map(|class| &class.folders) {
         *counts.entry(name).or_default() += 1;
     }
-    let most = in_classes.len() / 2 + 1;
-    let repeated: Vec<String> = counts
-        .into_iter()
-        .filter(|(_, count)| *count >= most.max(2))
-        .map(|(name, _)| name.to_owned())
-        .collect();
+    let most = (all / 2 + 1).max(2);
+    counts.into_iter().filter(|(_, count)| *count >= most).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// A sentence about a folder that most class folders have next to images of their own: it could have copies of them.
+fn folder_beside_images(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
+    let beside = in_most(in_classes.values().filter(|class| class.has_images), in_classes.len());
+    let name = beside.first()?;
+    Some(format!(
+        "Most class folders have images and a folder `{name}` with images; all of them are samples of the class. If those in `{name}` are copies, \
+         such as thumbnails or augmented images, move them away: they make the results better than they should be."
+    ))
+}
+
+/// A sentence about several folders that most class folders have: they could be kinds of images, such as masks, or classes of several folds.
+fn repeated_folders(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
+    let repeated = in_most(in_classes.values(), in_classes.len());
     (repeated.len() > 1).then(|| {
         format!(
             "Most class folders have the same {} folders ({}); all images in them are images of the class folder above.",
@@ -318,9 +347,9 @@ fn repeated_folders(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<S
 }
 
 /// A sentence about classes whose images are in several folders, if most are: those folders could be the classes.
-fn folders_below(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
-    let several = in_classes.values().filter(|folders| folders.len() > 1).count();
-    let below: usize = in_classes.values().map(BTreeSet::len).sum();
+fn folders_below(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
+    let folders = || in_classes.values().map(|class| class.folders.len());
+    let (several, below) = (folders().filter(|folders| *folders > 1).count(), folders().sum::<usize>());
     (several > 0 && 2 * several >= in_classes.len()).then(|| {
         format!(
             "The {} have {below} folders with images in them; all images are images of the class folder above. If the inner folders are the \
@@ -350,13 +379,13 @@ fn quoted(names: &[String]) -> String {
     first_names(names.iter().map(|name| format!("`{name}`")), NAMED)
 }
 
-/// The sub-folders of a folder, sorted, without hidden ones.
+/// The sub-folders of a folder, sorted, without hidden ones and those that other programs created.
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::read(folder, error);
     let mut folders = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.is_dir() && !is_hidden(&path) {
+        if path.is_dir() && !is_hidden(&path) && !is_of_program(&path) {
             folders.push(path);
         }
     }

@@ -21,6 +21,8 @@ pub struct SkippedFiles {
     pub endings: BTreeMap<String, FileCount>,
     /// Class folders without a file that is read.
     pub empty_folders: Vec<EmptyFolder>,
+    /// Folders that other programs created, by name, such as `@eaDir` with thumbnails.
+    pub of_programs: BTreeMap<String, FileCount>,
     /// Images in no class folder and in no part.
     pub outside: FileCount,
 }
@@ -66,6 +68,20 @@ impl SkippedFiles {
         self.endings.entry(ending(path)).or_default().add(&text_of(path));
     }
 
+    /// Adds a folder that another program created.
+    pub(crate) fn add_of_program(&mut self, folder: &Path) {
+        let name = folder.file_name().map_or_else(String::new, |name| text_of(name.as_ref()));
+        self.of_programs.entry(name).or_default().add(&text_of(folder));
+    }
+
+    /// Each name of folders that other programs created in words, with the first folder.
+    pub fn program_lines(&self) -> Vec<String> {
+        let line = |(name, folders): (&String, &FileCount)| {
+            format!("{name} ({}), the first is {}", plural(folders.count, "folder", "folders"), folders.first)
+        };
+        self.of_programs.iter().map(line).collect()
+    }
+
     /// Each ending in words, with the first file.
     pub fn ending_lines(&self) -> Vec<String> {
         let line = |(ending, files): (&String, &FileCount)| {
@@ -107,6 +123,10 @@ impl SkippedFiles {
                 plural(count, "class folder", "class folders"),
                 first_names(self.folder_lines(), NAMED)
             ));
+        }
+        if !self.of_programs.is_empty() {
+            let lines = first_names(self.program_lines(), NAMED);
+            sentences.push(format!("Skipped folders that other programs created: {lines}."));
         }
         if self.outside.count > 0 {
             sentences.push(format!(

@@ -1,6 +1,7 @@
 //! Finds the files below a folder, by the same rules for every command.
 //!
 //! - Hidden files and folders (their names begin with a dot) are ignored.
+//! - Folders that other programs create, such as `@eaDir`, are skipped and listed.
 //! - Links to files and folders are followed. A link back to a folder above it is skipped and listed.
 //! - A broken link counts as a file that cannot be read.
 //! - Files are sorted by name, byte by byte, so the order does not depend on the file system.
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::file_names::{is_hidden, is_image};
+use crate::file_names::{is_hidden, is_image, is_of_program};
 use crate::{Error, Result};
 
 /// Whether sub-folders are searched.
@@ -30,6 +31,8 @@ pub(crate) struct Walked {
     pub(crate) unread: Vec<PathBuf>,
     /// Number of hidden files and folders.
     pub(crate) hidden: usize,
+    /// Folders that other programs created.
+    pub(crate) of_programs: Vec<PathBuf>,
     /// Links back to a folder above them.
     pub(crate) loops: Vec<PathBuf>,
     /// Sub-folders that were not searched, sorted.
@@ -50,6 +53,12 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
             Ok(entry) if is_hidden(entry.path()) => {
                 walked.hidden += 1;
                 if entry.file_type().is_dir() && depth == Depth::Deep {
+                    entries.skip_current_dir();
+                }
+            }
+            Ok(entry) if entry.file_type().is_dir() && is_of_program(entry.path()) => {
+                walked.of_programs.push(entry.into_path());
+                if depth == Depth::Deep {
                     entries.skip_current_dir();
                 }
             }
@@ -97,15 +106,23 @@ mod tests {
     fn hidden_files_are_ignored_and_the_others_sorted() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        for file in
-            ["b/2.PNG", "b/1.webp", "a.jpeg", "notes.txt", ".git/x.png", "b/.y.png", "b/dir.png/z.jpg"]
-        {
+        for file in [
+            "b/2.PNG",
+            "b/1.webp",
+            "a.jpeg",
+            "notes.txt",
+            ".git/x.png",
+            "b/.y.png",
+            "b/dir.png/z.jpg",
+            "b/@eaDir/1/t.jpg",
+        ] {
             put(root.join(file), b"");
         }
         let deep = walk(root, Depth::Deep).unwrap();
         assert_eq!(names(root, &deep.images), ["a.jpeg", "b/1.webp", "b/2.PNG", "b/dir.png/z.jpg"]);
         assert_eq!(names(root, &deep.unread), ["notes.txt"]);
         assert_eq!((deep.hidden, deep.loops.len()), (2, 0), ".git, .y.png");
+        assert_eq!(names(root, &deep.of_programs), ["b/@eaDir"]);
         let flat = walk(root, Depth::Flat).unwrap();
         assert_eq!(
             (names(root, &flat.images), flat.unread.len(), flat.hidden),
