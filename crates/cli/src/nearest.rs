@@ -144,7 +144,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     let (path, labels) = (&arguments.embeddings, arguments.labels.as_deref());
     let mut table = open_columns(path, labels, arguments.columns.as_ref())?.read()?;
-    table.mark = mark_of(path, table.mark)?;
+    table.mark = mark_of(path, table.mark.take())?;
     Ok(table)
 }
 
@@ -165,7 +165,7 @@ fn by_model(
         path.display(),
         model.dim()
     );
-    let made = (arguments.embeddings.as_path(), gallery.mark, gallery.rows);
+    let made = (arguments.embeddings.as_path(), gallery.mark.as_ref(), gallery.rows);
     if let Some(warning) = require_made_by((&model, path), made)? {
         about.push(warning);
     }

@@ -4,6 +4,7 @@ use crate::trained_samples::TrainedSamples;
 use serde::{Deserialize, Serialize};
 use widemargin_data::{Error as DataError, ImageShape, Normalisation, Preprocessing};
 use widemargin_model::BackboneConfig;
+use widemargin_tables::TrainingClasses;
 
 /// The kind of input of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,18 +51,6 @@ pub struct Description {
     /// The samples that it was trained on, those of the runs whose weights it started from included; absent if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_samples: Option<TrainedSamples>,
-}
-
-/// The classes of a model's training by name, so that a run that starts from its weights can keep unseen classes unseen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingClasses {
-    /// Name of the data set of the last run.
-    pub data: String,
-    /// Classes that the model was trained on: those of the last run, and of the runs whose weights it started from.
-    pub trained: Vec<String>,
-    /// Classes of the evaluation sets of these runs that no run was trained on.
-    pub unseen: Vec<String>,
 }
 
 impl Description {

@@ -9,8 +9,9 @@ mod model;
 mod tests;
 mod trained_samples;
 
-pub use description::{Description, Takes, TrainingClasses};
+pub use description::{Description, Takes};
 pub use error::{Error, Result};
 pub use file::MODEL_FILE;
 pub use model::{Fingerprint, Model};
 pub use trained_samples::TrainedSamples;
+pub use widemargin_tables::TrainingClasses;

@@ -462,7 +462,7 @@ pub(super) fn write(
     out: impl std::io::Write + Send,
     rows: &Rows,
     about: &About,
-    mark: Option<ModelMark>,
+    mark: Option<&ModelMark>,
     block: usize,
 ) -> std::io::Result<()> {
     let columns = about.columns();

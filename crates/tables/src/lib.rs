@@ -38,7 +38,7 @@ pub use about::{About, AboutColumn};
 pub use echo::{echo, echo_list, first_names};
 pub use error::{Error, Problem, Result};
 pub use label_column::LabelColumn;
-pub use mark::ModelMark;
+pub use mark::{ModelMark, TrainingClasses, made_by_path, model_of};
 pub use names::{NamedRows, RowNames, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};

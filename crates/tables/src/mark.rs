@@ -1,12 +1,27 @@
-//! The model that made a file of embeddings, as stored in the file.
+//! The model that made a file of embeddings, as stored in the file and next to it.
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use widemargin_durable::{MOST_TEXT, read_file};
 
 /// The key of the metadata of a `.parquet` or `.safetensors`.
 pub(super) const KEY: &str = "widemargin";
 
+/// The classes of a model's training by name, so that what is trained from the model or its embeddings can keep unseen classes unseen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingClasses {
+    /// Name of the data set of the last run.
+    pub data: String,
+    /// Classes that the model was trained on: those of the last run, and of the runs whose weights or embeddings it started from.
+    pub trained: Vec<String>,
+    /// Classes of the evaluation sets of these runs that no run was trained on.
+    pub unseen: Vec<String>,
+}
+
 /// Identifies the model that made the rows of a file. It is part of `.parquet` and `.safetensors` files, so a copy keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelMark {
     /// Length of the model file in bytes.
@@ -15,11 +30,14 @@ pub struct ModelMark {
     pub model_checksum: u32,
     /// Number of rows that were written. A file with more rows was merged from several.
     pub rows: u64,
+    /// The classes of the model's training, if its file lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<TrainingClasses>,
 }
 
 impl ModelMark {
-    pub(super) fn to_text(self) -> String {
-        serde_json::to_string(&self).expect("numbers can always be written as JSON")
+    pub(super) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("numbers and strings can always be written as JSON")
     }
 
     /// The error is the reason.
@@ -31,4 +49,34 @@ impl ModelMark {
     pub fn is_same_model(&self, other: &Self) -> bool {
         (self.model_bytes, self.model_checksum) == (other.model_bytes, other.model_checksum)
     }
+}
+
+/// The file that `embed` writes next to a file of embeddings, with the model and input that made it.
+pub fn made_by_path(embeddings: &Path) -> PathBuf {
+    let mut name = embeddings.as_os_str().to_owned();
+    name.push(".about.json");
+    name.into()
+}
+
+/// The model that made a file of embeddings: the one that the file next to it states, or else the one stated `inside`. A file next to it that
+/// `embed` did not write states none.
+pub fn model_of(embeddings: &Path, inside: Option<ModelMark>) -> Option<ModelMark> {
+    /// What this needs of the file.
+    #[derive(Deserialize)]
+    struct MadeBy {
+        model: (u64, u32),
+        rows: u64,
+        #[serde(default)]
+        classes: Option<TrainingClasses>,
+    }
+    let path = made_by_path(embeddings);
+    let bytes = path.is_file().then(|| read_file(&path, MOST_TEXT).ok()).flatten();
+    let beside = bytes.and_then(|bytes| serde_json::from_slice::<MadeBy>(&bytes).ok());
+    let marked = |MadeBy { model: (model_bytes, model_checksum), rows, classes }| ModelMark {
+        model_bytes,
+        model_checksum,
+        rows,
+        classes,
+    };
+    beside.map(marked).or(inside)
 }

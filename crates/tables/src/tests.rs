@@ -843,7 +843,12 @@ fn a_byte_order_mark_and_crlf_change_nothing() {
 #[test]
 fn the_model_that_made_a_file_is_stored_in_it() {
     let folder = Folder::new();
-    let mark = ModelMark { model_bytes: 5_000_000_000, model_checksum: u32::MAX, rows: 3 };
+    let classes = Some(TrainingClasses {
+        data: "birds".to_owned(),
+        trained: vec!["a \"b\"".to_owned()],
+        unseen: vec!["\u{e9}".to_owned()],
+    });
+    let mark = ModelMark { model_bytes: 5_000_000_000, model_checksum: u32::MAX, rows: 3, classes };
     let source = open_npy(&fixture("f4.npy")).unwrap();
     let mut endings = vec![("npy", false), ("safetensors", true), ("csv", false)];
     endings.extend(cfg!(feature = "parquet").then_some(("parquet", true)));
@@ -851,13 +856,13 @@ fn the_model_that_made_a_file_is_stored_in_it() {
         let name = format!("a.{ending}");
         let mut out = Vec::new();
         let format = Format::of(Path::new(&name)).unwrap();
-        write_table(format, &mut out, &source, &About::default(), Some(mark)).unwrap();
+        write_table(format, &mut out, &source, &About::default(), Some(&mark)).unwrap();
         let table = read_embeddings(&folder.file(&name, out)).unwrap();
         assert_matrix(&table, &name);
-        assert_eq!(table.mark, keeps.then_some(mark), "{name}");
+        assert_eq!(table.mark, keeps.then(|| mark.clone()), "{name}");
     }
-    assert!(mark.is_same_model(&ModelMark { rows: 9, ..mark }));
-    assert!(!mark.is_same_model(&ModelMark { model_checksum: 0, ..mark }));
+    assert!(mark.is_same_model(&ModelMark { rows: 9, ..mark.clone() }));
+    assert!(!mark.is_same_model(&ModelMark { model_checksum: 0, ..mark.clone() }));
 }
 
 #[cfg(target_os = "linux")]

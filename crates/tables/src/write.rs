@@ -71,7 +71,7 @@ pub fn write_table(
     out: impl Write + Send,
     rows: &Rows,
     about: &About,
-    mark: Option<ModelMark>,
+    mark: Option<&ModelMark>,
 ) -> io::Result<()> {
     match format {
         Format::Npy => {
@@ -109,7 +109,7 @@ fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
     names?.iter().map(number).collect()
 }
 
-fn safetensors(mut out: impl Write, rows: &Rows, about: &About, mark: Option<ModelMark>) -> io::Result<()> {
+fn safetensors(mut out: impl Write, rows: &Rows, about: &About, mark: Option<&ModelMark>) -> io::Result<()> {
     let lists: [(&str, Option<Vec<i64>>); 4] = [
         ("labels", whole(about.labels.as_ref())),
         ("ids", whole(about.ids.as_ref())),

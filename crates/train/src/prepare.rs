@@ -4,7 +4,7 @@ use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
 use crate::leak::{self, HeldOut};
-use crate::warm_start::{self, WeightsClasses};
+use crate::warm_start::{self, Origin, WeightsClasses};
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
@@ -74,7 +74,11 @@ impl Prepared {
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
-        let division = divided(&set, &config.data, &warm_start::classes(config)?)?;
+        let division = divided(
+            &set,
+            &config.data,
+            &warm_start::classes(config)?.with(&warm_start::of_embeddings(&set)),
+        )?;
         let mut prepared = Self::of_division(set, config, division, None)?;
         prepared.trained_before = leak::trained_before(config)?;
         let held_out = HeldOut {
@@ -102,14 +106,15 @@ impl Prepared {
         mut division: Division,
         normalisation: Option<Normalisation>,
     ) -> Result<Self, Error> {
-        let weights = warm_start::classes(config)?;
+        let (weights, embeddings) = (warm_start::classes(config)?, warm_start::of_embeddings(&set));
         let samples = limited(&set, &mut division, config.training.limit)?;
         let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
         warnings.extend(of_split);
         warnings.extend([few_unseen_classes(&split), left_out(&set)].into_iter().flatten());
-        warnings.extend(weights.warnings(set.class_names(), &split));
-        let classes = weights.after_training(set.name(), set.class_names(), &split);
+        warnings.extend(weights.warnings(set.class_names(), &split, Origin::Weights));
+        warnings.extend(embeddings.warnings(set.class_names(), &split, Origin::Embeddings));
+        let classes = weights.with(&embeddings).after_training(set.name(), set.class_names(), &split);
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -311,8 +316,8 @@ fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<
         return Err(Error::BadValue {
             key: "data.unseen".to_owned(),
             message: format!(
-                "found {count}, expected {} or no number: the classes that were unseen for the loaded weights stay unseen, and those that they \
-                 were trained on cannot be unseen, which leaves {}; to choose others, name them (data.unseen_classes)",
+                "found {count}, expected {} or no number: the classes that were unseen for the loaded weights or the model that made the \
+                 embeddings stay unseen, and those that these were trained on cannot be unseen, which leaves {}; to choose others, name them (data.unseen_classes)",
                 found.len(),
                 first_names(names, NAMED_UNSEEN)
             ),

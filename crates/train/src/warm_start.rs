@@ -3,14 +3,14 @@
 //! A model file lists the classes that its weights were trained on and those that were held out. A class that was trained on cannot be an
 //! unseen class again, and the held-out ones stay unseen, so that the two runs can be compared. Classes are matched by name. A name of the
 //! weights that only looks like one of the data is taken for the same class, with a warning: results on a class that only seems to be unseen
-//! would be too good.
+//! would be too good. The same holds for the model that made the embeddings that a run is trained on.
 
 use crate::Error;
 use crate::config::Config;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use widemargin_chance::{Purpose, Stream};
-use widemargin_data::{OpenSetSplit, appearance, first_names};
+use widemargin_data::{OpenSetSplit, SampleSet, appearance, first_names};
 use widemargin_embedder::{Description, TrainingClasses};
 use widemargin_model::weights::{Names, Weights};
 
@@ -46,6 +46,53 @@ pub(crate) fn classes(config: &Config) -> Result<WeightsClasses, Error> {
         return Ok(WeightsClasses::None);
     }
     Ok(Description::read(path)?.classes.map_or(WeightsClasses::Unlisted, WeightsClasses::Listed))
+}
+
+/// The classes of the model that made the vectors of a set.
+pub(crate) fn of_embeddings(set: &SampleSet) -> WeightsClasses {
+    match set.made_by().map(|mark| &mark.classes) {
+        None => WeightsClasses::None,
+        Some(None) => WeightsClasses::Unlisted,
+        Some(Some(listed)) => WeightsClasses::Listed(listed.clone()),
+    }
+}
+
+/// What was trained before a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The weights that it starts from.
+    Weights,
+    /// The model that made the vectors that it is trained on.
+    Embeddings,
+}
+
+impl Origin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "the loaded weights",
+            Self::Embeddings => "the model that made the embeddings",
+        }
+    }
+
+    fn was(self) -> &'static str {
+        match self {
+            Self::Weights => "The loaded weights were",
+            Self::Embeddings => "The model that made the embeddings was",
+        }
+    }
+
+    fn unlisted(self) -> &'static str {
+        match self {
+            Self::Weights => {
+                "The loaded weights do not list the classes and samples that they were trained on, so unseen classes and test samples of this \
+                 run may be among them."
+            }
+            Self::Embeddings => {
+                "The file of embeddings does not list the classes that its model was trained on, so unseen classes of this run may be among \
+                 them."
+            }
+        }
+    }
 }
 
 /// A warning if the classes `stored` in a configuration are not those that the file of the weights lists, which are used.
@@ -99,17 +146,26 @@ impl WeightsClasses {
         (kept.len() >= 2 && kept.len() + 2 <= names.len()).then_some(kept)
     }
 
+    /// These classes, and those of `other`, as those of one model.
+    pub(crate) fn with(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Listed(one), Self::Listed(other)) => {
+                let trained = union(one.trained.clone(), other.trained.clone());
+                let known = as_set(&trained);
+                let mut unseen = union(one.unseen.clone(), other.unseen.clone());
+                unseen.retain(|name| !known.contains(name.as_str()));
+                Self::Listed(TrainingClasses { data: one.data.clone(), trained, unseen })
+            }
+            (Self::Listed(_), _) | (_, Self::None) => self.clone(),
+            _ => other.clone(),
+        }
+    }
+
     /// Warnings, with the names of classes, where a split could not keep trained classes out of the evaluation set or unseen ones unseen.
-    pub(crate) fn warnings(&self, names: &[String], split: &OpenSetSplit) -> Vec<String> {
+    pub(crate) fn warnings(&self, names: &[String], split: &OpenSetSplit, of: Origin) -> Vec<String> {
         let listed = match self {
             Self::None => return Vec::new(),
-            Self::Unlisted => {
-                return vec![
-                    "The loaded weights do not list the classes and samples that they were trained on, so unseen classes and test samples of \
-                     this run may be among them."
-                        .to_owned(),
-                ];
-            }
+            Self::Unlisted => return vec![of.unlisted().to_owned()],
             Self::Listed(listed) => listed,
         };
         let (listed, alike) = as_in_data(listed, names);
@@ -126,22 +182,24 @@ impl WeightsClasses {
         let mut warnings = Vec::new();
         if !alike.is_empty() {
             warnings.push(format!(
-                "Classes of the loaded weights (data {}) whose names look like those of the data are taken for the same classes: {}. Rename \
-                 those that are different classes.",
+                "Classes of {} (data {}) whose names look like those of the data are taken for the same classes: {}. Rename those that are \
+                 different classes.",
+                of.name(),
                 listed.data,
                 first_names(&alike, NAMED)
             ));
         }
         if !leaked.is_empty() {
             warnings.push(format!(
-                "The loaded weights were trained on {} of the {} unseen classes (data {}), so the results are too good: {}.",
+                "{} trained on {} of the {} unseen classes (data {}), so the results are too good: {}.",
+                of.was(),
                 leaked.len(),
                 split.unseen().len(),
                 listed.data,
                 first_names(&leaked, NAMED)
             ));
         }
-        if !lost.is_empty() {
+        if !lost.is_empty() && of == Origin::Weights {
             warnings.push(format!(
                 "This run trains on {} classes that were unseen for the loaded weights (data {}), so it cannot be compared with their \
                  run: {}.",
@@ -258,8 +316,8 @@ mod tests {
     fn what_a_split_breaks_is_said_by_name() {
         let all = names(&["a", "b", "c", "x", "y", "new"]);
         let split = |unseen: &[&str]| OpenSetSplit::by_names(&all, &names(unseen)).expect("known names");
-        assert!(weights().warnings(&all, &split(&["x", "y"])).is_empty());
-        let said = weights().warnings(&all, &split(&["b", "c", "x"]));
+        assert!(weights().warnings(&all, &split(&["x", "y"]), Origin::Weights).is_empty());
+        let said = weights().warnings(&all, &split(&["b", "c", "x"]), Origin::Weights);
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(
             said[0].contains("trained on 2 of the 3 unseen classes (data first)")
@@ -269,8 +327,8 @@ mod tests {
             said[1].contains("trains on 1 classes that were unseen") && said[1].ends_with(": y."),
             "{said:?}"
         );
-        assert_eq!(WeightsClasses::Unlisted.warnings(&all, &split(&["x", "y"])).len(), 1);
-        assert!(WeightsClasses::None.warnings(&all, &split(&["x", "y"])).is_empty());
+        assert_eq!(WeightsClasses::Unlisted.warnings(&all, &split(&["x", "y"]), Origin::Weights).len(), 1);
+        assert!(WeightsClasses::None.warnings(&all, &split(&["x", "y"]), Origin::Weights).is_empty());
     }
 
     #[test]
@@ -286,7 +344,7 @@ mod tests {
             assert_eq!(weights.unseen(&all, 3, seed), Some(vec![3, 4, 6]), "never one that was trained on");
         }
         let split = OpenSetSplit::by_names(&all, &names(&["c1", "C03"])).expect("known names");
-        let said = weights.warnings(&all, &split);
+        let said = weights.warnings(&all, &split, Origin::Weights);
         assert_eq!(said.len(), 3, "{said:?}");
         assert!(said[0].contains(r#"the same classes: "c00" = "C00", "c01" = "c1""#), "{}", said[0]);
         assert!(said[1].contains("trained on 1 of the 2 unseen classes") && said[1].ends_with(": c1."));
@@ -309,5 +367,31 @@ mod tests {
         assert_eq!(found.unseen, names(&["y", "z", "newer"]));
         let first = WeightsClasses::None.after_training("first", &all, &split).expect("short names");
         assert_eq!((first.trained, first.unseen), (names(&["a", "x", "new"]), names(&["y", "newer"])));
+    }
+
+    #[test]
+    fn the_classes_of_weights_and_embeddings_are_those_of_one_model() {
+        let listed = |trained: &[&str], unseen: &[&str]| {
+            let (trained, unseen) = (names(trained), names(unseen));
+            WeightsClasses::Listed(TrainingClasses { data: "second".to_owned(), trained, unseen })
+        };
+        let both = weights().with(&listed(&["x", "c", "d"], &["y", "v"]));
+        let expected = listed(&["a", "b", "c", "x", "d"], &["y", "z", "v"]);
+        match (both, expected) {
+            (WeightsClasses::Listed(both), WeightsClasses::Listed(expected)) => {
+                assert_eq!((both.trained, both.unseen), (expected.trained, expected.unseen));
+            }
+            other => panic!("{other:?}"),
+        }
+        let none = WeightsClasses::None;
+        assert_eq!((weights().with(&none), none.with(&weights())), (weights(), weights()));
+        let all = names(&["a", "b", "x", "y"]);
+        let split = OpenSetSplit::by_names(&all, &names(&["a", "y"])).expect("known names");
+        let said = weights().warnings(&all, &split, Origin::Embeddings);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("The model that made the embeddings was trained on 1 of the 2 unseen"),
+            "{said:?}"
+        );
     }
 }

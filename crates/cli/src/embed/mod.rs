@@ -144,7 +144,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         sums.add(at, &bytes)?;
         bar.set_position(at as u64);
     }
-    let by = MadeBy::new(made.model, made.input, made.precision, [rows, made.dim]);
+    let by = MadeBy::new(&model, made.input, made.precision, rows);
     for sentence in loaded::about_pixels(&facts) {
         say!("warning: {sentence}");
     }

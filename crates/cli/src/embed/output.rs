@@ -15,7 +15,9 @@ use widemargin_durable::{
     AppendFile, Error as DurableError, MOST_TEXT, open_file, read_file, truncate_to, write_atomic,
 };
 use widemargin_embedder::Model;
-use widemargin_tables::{About, Format, ModelMark, names_path, open_npy, write_row, write_table};
+use widemargin_tables::{
+    About, Format, ModelMark, TrainingClasses, made_by_path, names_path, open_npy, write_row, write_table,
+};
 use widemargin_train::config::PrecisionName;
 
 /// The model and input that made a file of embeddings, and what was written.
@@ -29,6 +31,9 @@ pub(super) struct MadeBy {
     dim: usize,
     #[serde(default = "full")]
     precision: PrecisionName,
+    /// The classes of the model's training, if its file lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<TrainingClasses>,
     /// Size in bytes and checksum of the file of embeddings.
     #[serde(default)]
     file: Option<(u64, u32)>,
@@ -38,24 +43,22 @@ pub(super) struct MadeBy {
 }
 
 impl MadeBy {
-    pub(super) fn new(
-        model: (usize, u32),
-        input: PathBuf,
-        precision: PrecisionName,
-        [rows, dim]: [usize; 2],
-    ) -> Self {
-        Self { model, input, rows, dim, precision, file: None, names: None }
+    /// What `model` made of `input` in this precision.
+    pub(super) fn new(model: &Model, input: PathBuf, precision: PrecisionName, rows: usize) -> Self {
+        let classes = model.description().classes.clone();
+        let (model, dim) = (identity(model), model.dim());
+        Self { model, input, rows, dim, precision, classes, file: None, names: None }
     }
 
     /// Writes it next to the file of embeddings.
     fn write(&self, out: &Path) -> anyhow::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).context("writing the description of the file")?;
-        Ok(write_atomic(with_suffix(out, ".about.json"), &bytes)?)
+        Ok(write_atomic(made_by_path(out), &bytes)?)
     }
 
     fn mark(&self) -> ModelMark {
         let (model_bytes, model_checksum) = (self.model.0 as u64, self.model.1);
-        ModelMark { model_bytes, model_checksum, rows: self.rows as u64 }
+        ModelMark { model_bytes, model_checksum, rows: self.rows as u64, classes: self.classes.clone() }
     }
 }
 
@@ -68,7 +71,7 @@ pub(super) fn identity(model: &Model) -> (usize, u32) {
 ///
 /// Fails if the embeddings or their names have changed since `embed` wrote them.
 pub(crate) fn mark_of(embeddings: &Path, inside: Option<ModelMark>) -> anyhow::Result<Option<ModelMark>> {
-    let about = with_suffix(embeddings, ".about.json");
+    let about = made_by_path(embeddings);
     if !about.exists() {
         return Ok(inside);
     }
@@ -110,7 +113,7 @@ pub(crate) fn require_as_embedded(data: &Path) -> anyhow::Result<()> {
 /// the statement does not cover.
 pub(crate) fn require_made_by(
     (model, of): (&Model, &Path),
-    (embeddings, mark, rows): (&Path, Option<ModelMark>, usize),
+    (embeddings, mark, rows): (&Path, Option<&ModelMark>, usize),
 ) -> anyhow::Result<Option<String>> {
     let (path, of) = (embeddings.display(), of.display());
     let Some(mark) = mark else {
@@ -254,7 +257,7 @@ pub(super) fn finish(
     };
     let mut file = Growing(AppendFile::open(&place)?);
     let mut buffered = BufWriter::with_capacity(1 << 20, &mut file);
-    let written = write_table(format, &mut buffered, &rows, &known.about, Some(by.mark()));
+    let written = write_table(format, &mut buffered, &rows, &known.about, Some(&by.mark()));
     let written = written.and_then(|()| buffered.flush()).map_err(failed);
     drop(buffered);
     if let Err(error) = written.and_then(|()| Ok(file.0.sync()?)) {

@@ -79,11 +79,11 @@ impl Shared {
             (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
             (None, None) => {}
         }
-        let mark = mark_of(path, table.mark)?;
-        if let Some(mark) = mark {
-            let (first, of) = self.mark.get_or_insert_with(|| (mark, path.to_owned()));
+        let mark = mark_of(path, table.mark.take())?;
+        if let Some(mark) = &mark {
+            let (first, of) = self.mark.get_or_insert_with(|| (mark.clone(), path.to_owned()));
             ensure!(
-                first.is_same_model(&mark),
+                first.is_same_model(mark),
                 "{}: made by a different model than {}; embeddings of two models cannot be compared",
                 path.display(),
                 of.display()

@@ -291,3 +291,49 @@ fn a_column_of_words_for_parts_is_named_wherever_it_is() {
         assert!(info.contains(&format!("`{column}`")), "{info}");
     }
 }
+
+#[test]
+fn classes_that_the_model_of_embeddings_was_trained_on_are_named() {
+    let place = place();
+    place.write("v.toml", b"[model]\nbackbone = \"linear\"\n[sampler]\nbatch = 8\n[training]\nepochs = 1\n");
+    let train = ["train", "--config", "v.toml", "--embedding", "4", "--data"];
+    let stderr = |arguments: &[&str]| {
+        let output = place.run(&[&train[..], arguments].concat());
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let trained_on = "The model that made the embeddings was trained on";
+    stderr(&["t.csv", "--closed-set", "--hold-out", "0.4", "--out", "all"]);
+    stderr(&["t.csv", "--unseen-classes", "c1,c2,c3", "--out", "some"]);
+    for ending in ["npy", "parquet", "safetensors", "csv"] {
+        let (all, some) = (format!("all-{ending}.{ending}"), format!("some-{ending}.{ending}"));
+        for (model, out) in [("all", &all), ("some", &some)] {
+            success(&place.run(&["embed", "--model", model, "t.csv", "--out", out]));
+        }
+        if ending == "parquet" {
+            // The file states it itself, too.
+            std::fs::remove_file(place.path().join("all-parquet.parquet.about.json")).expect("there");
+        }
+        let said = stderr(&[&all, "--out", &format!("of-all-{ending}")]);
+        assert!(
+            said.contains(&format!("{trained_on} 3 of the 3 unseen classes (data t)")),
+            "{ending}: {said}"
+        );
+        // Classes that were unseen stay unseen.
+        let said = stderr(&[&some, "--out", &format!("of-some-{ending}")]);
+        assert!(!said.contains(trained_on), "{ending}: {said}");
+        let report = super::json(&place.path().join(format!("of-some-{ending}/report.json")));
+        assert_eq!(report["unseen"]["classes"], serde_json::json!(["c1", "c2", "c3"]), "{ending}");
+        let info = place.run(&["data", "info", &some]);
+        success(&info);
+        let info = String::from_utf8_lossy(&info.stdout).into_owned();
+        assert!(info.contains(&format!("{trained_on} 5 of the 8 classes (data t)")), "{ending}: {info}");
+    }
+    // What the model of the embeddings was trained on goes on to the model that is trained on them.
+    let report = super::json(&place.path().join("of-all-csv/report.json"));
+    let unseen = report["unseen"]["classes"].as_array().expect("names");
+    let unseen: Vec<&str> = unseen.iter().filter_map(serde_json::Value::as_str).collect();
+    let weights = ["--weights", "of-all-csv/model.safetensors", "--unseen-classes", &unseen.join(",")];
+    let said = stderr(&[&["all-csv.csv", "--out", "next"], &weights[..]].concat());
+    assert!(said.contains("The loaded weights were trained on 3 of the 3 unseen classes"), "{said}");
+}

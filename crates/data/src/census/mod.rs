@@ -6,10 +6,13 @@
 pub(crate) mod duplicates;
 pub(crate) mod info;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, ColumnPattern, OpenTable, Problem};
+use widemargin_tables::{
+    About, ColumnPattern, ModelMark, OpenTable, Problem, appearance, first_names, model_of,
+};
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, ContentDigest, ImageProperties};
@@ -27,6 +30,9 @@ use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, 
 
 /// Rows of a table that are read at once.
 const ROWS: usize = 1024;
+
+/// Most classes of a model that a sentence names.
+const TRAINED_NAMED: usize = 20;
 
 /// A usable sample.
 #[derive(Debug, Clone)]
@@ -229,13 +235,14 @@ impl Census {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
         require_no_weights(path, labels)?;
-        let OpenTable { rows, about, columns: used, .. } = open_table(path, labels, columns)?;
+        let OpenTable { rows, about, columns: used, mark } = open_table(path, labels, columns)?;
         let has = [about.splits.is_some(), about.groups.is_some()];
-        let notes = near_names(path, labels, used.as_deref().unwrap_or_default(), has);
+        let mut notes = near_names(path, labels, used.as_deref().unwrap_or_default(), has);
         let About { labels, ids, splits, groups, .. } = about;
         let named = |label: &&String| !label.trim().is_empty();
         let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();
         let class_names = sorted_names(&class_names, true);
+        notes.extend(model_of(path, mark).and_then(|mark| trained_classes(&mark, &class_names)));
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(number, name)| (name.as_str(), number)).collect();
         let (count, dim) = (rows.rows(), rows.dim());
@@ -349,4 +356,20 @@ impl Files {
         self.numbers.insert(name, number);
         number
     }
+}
+/// A sentence on classes that the model of the embeddings was trained on.
+fn trained_classes(mark: &ModelMark, names: &[String]) -> Option<String> {
+    let listed = mark.classes.as_ref()?;
+    let trained: BTreeSet<String> = listed.trained.iter().map(|name| appearance(name)).collect();
+    let found: Vec<&String> = names.iter().filter(|name| trained.contains(&appearance(name))).collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "The model that made the embeddings was trained on {} of the {} classes (data {}), so results on these are too good if they are \
+             evaluated as unseen classes: {}.",
+            found.len(),
+            names.len(),
+            listed.data,
+            first_names(found, TRAINED_NAMED)
+        )
+    })
 }

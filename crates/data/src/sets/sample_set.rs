@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use widemargin_tables::ModelMark;
+
 use crate::normalise::Normalisation;
 use crate::sets::image_set::{ImageSet, OpenOptions};
 use crate::sets::vector_set::{VectorOptions, VectorSet};
@@ -124,6 +126,14 @@ impl SampleSet {
         match self {
             Self::Images(_) => None,
             Self::Vectors(set) => set.columns(),
+        }
+    }
+
+    /// The model that made the vectors, if `embed` wrote them.
+    pub fn made_by(&self) -> Option<&ModelMark> {
+        match self {
+            Self::Images(_) => None,
+            Self::Vectors(set) => set.made_by(),
         }
     }
 

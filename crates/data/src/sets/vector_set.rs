@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, ColumnPattern, LabelColumn, OpenTable, Problem, Rows};
+use widemargin_tables::{About, ColumnPattern, LabelColumn, ModelMark, OpenTable, Problem, Rows, model_of};
 
 use crate::catalogue::{Groups, sorted_names};
 use crate::copies::copies;
@@ -62,6 +62,8 @@ pub struct VectorSet {
     /// Names of the columns, if they have names.
     columns: Option<Vec<String>>,
     ids: Option<Vec<String>>,
+    /// The model that made the vectors, if the table states it.
+    made_by: Option<ModelMark>,
     /// Mean square of each row.
     squares: Vec<f32>,
     /// Digest of each row.
@@ -121,8 +123,9 @@ impl VectorSet {
         if let Some(order) = &options.order {
             table.reorder_columns(order)?;
         }
-        let OpenTable { rows, about, columns, .. } = table;
+        let OpenTable { rows, about, columns, mark } = table;
         let path = rows.path().to_owned();
+        let made_by = model_of(&path, mark);
         let labels = about.all_labels(&path)?.to_vec();
         let About { ids, splits, groups, .. } = about;
         let unusable = |problem: String| Problem::Embeddings { problem, id: None }.at(&path);
@@ -190,7 +193,7 @@ impl VectorSet {
             unusable: Vec::new(),
             far_off,
         };
-        Ok(Self { catalogue, rows, parts_from, columns, ids, squares, digests })
+        Ok(Self { catalogue, rows, parts_from, columns, ids, made_by, squares, digests })
     }
 
     /// Dimension of the vectors.
@@ -201,6 +204,11 @@ impl VectorSet {
     /// Names of the columns of the vectors, if the table has them.
     pub fn columns(&self) -> Option<&[String]> {
         self.columns.as_deref()
+    }
+
+    /// The model that made the vectors, if `embed` wrote the table.
+    pub fn made_by(&self) -> Option<&ModelMark> {
+        self.made_by.as_ref()
     }
 
     /// Shape of a row as input of a backbone: `1 x 1 x dim`.
