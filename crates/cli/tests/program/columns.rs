@@ -337,3 +337,28 @@ fn classes_that_the_model_of_embeddings_was_trained_on_are_named() {
     let said = stderr(&[&["all-csv.csv", "--out", "next"], &weights[..]].concat());
     assert!(said.contains("The loaded weights were trained on 3 of the 3 unseen classes"), "{said}");
 }
+
+#[test]
+fn a_column_that_identifies_groups_is_named_with_the_columns_that_leave_it_out() {
+    let place = place();
+    let mut text = String::from("label,radius,texture,patient\n");
+    for row in 0..120_u32 {
+        let wave = |by: f64| (f64::from(row) * by).cos();
+        writeln!(text, "c{},{},{},{}", row / 20, wave(0.7), wave(1.9), row / 5 * 7 + 3).expect("text");
+    }
+    place.write("p.csv", text.as_bytes());
+    let train = ["train", "--data", "p.csv", "--batch", "8", "--epochs", "1", "--unseen", "2"];
+    let said = |more: &[&str]| {
+        let output = place.run(&[&train[..], more].concat());
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let all = said(&["--out", "all"]);
+    assert!(
+        all.contains("`patient` has whole numbers, several per class")
+            && all.contains("--columns '!patient'"),
+        "{all}"
+    );
+    let without = said(&["--out", "without", "--columns", "!patient"]);
+    assert!(!without.contains("has whole numbers"), "{without}");
+}

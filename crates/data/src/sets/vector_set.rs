@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, ColumnPattern, LabelColumn, ModelMark, OpenTable, Problem, Rows, model_of};
+use widemargin_tables::{
+    About, ColumnPattern, GroupColumns, LabelColumn, ModelMark, OpenTable, Problem, Rows, model_of,
+};
 
 use crate::catalogue::{Groups, sorted_names};
 use crate::copies::copies;
@@ -144,12 +146,14 @@ impl VectorSet {
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
         rows.require_float32()?;
         let names = |label: u32| class_names[label as usize].as_str();
-        let warning = label_column(
+        let mut warnings = Vec::new();
+        warnings.extend(label_column(
             &rows,
             labels.iter().map(|label| names(*label)),
             columns.as_deref(),
             options.columns.is_some(),
-        )?;
+        )?);
+        warnings.extend(group_columns(&rows, &labels, columns.as_deref())?);
         let checked = checked(&rows, ids.as_deref(), columns.as_deref())?;
         let (squares, digests) = checked.iter().map(|(square, digest, _)| (*square, *digest)).unzip();
         let contents: Vec<ContentDigest> = checked.into_iter().map(|(.., content)| content).collect();
@@ -188,7 +192,7 @@ impl VectorSet {
             labels,
             parts,
             copies,
-            warnings: warning.into_iter().collect(),
+            warnings,
             groups,
             unusable: Vec::new(),
             far_off,
@@ -330,6 +334,20 @@ fn label_column<'a>(
         }
     }
     Ok(found.warning(rows.path(), columns, chosen)?)
+}
+
+/// A sentence on columns of the rows that name groups.
+fn group_columns(rows: &Rows, labels: &[u32], columns: Option<&[String]>) -> Result<Option<String>> {
+    let mut found = GroupColumns::new(rows.dim());
+    let mut values = vec![0.0; rows.dim()];
+    for (row, label) in labels.iter().enumerate() {
+        rows.read_into(row, &mut values)?;
+        found.add(&values, *label);
+        if found.is_settled() {
+            break;
+        }
+    }
+    Ok(found.warning(rows.path(), columns))
 }
 
 /// The mean square of each row, its digest, and a digest that finds equal rows. Rows of zeros and values that are not finite are errors.
