@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Labelled, Part, SampleSet, Source};
+use widemargin_data::{Labelled, SampleSet, Source, SplitPart};
 use widemargin_durable::{check_file, check_folder, create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
@@ -68,8 +68,9 @@ struct SuspectsReport {
 struct SuspectLine {
     rank: usize,
     sample: String,
-    /// `train` or `test`.
-    part: &'static str,
+    /// What the run used it for: `train`, `test` or `out`. Absent with other data than the run's, unless the run was trained on the sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<&'static str>,
     label: String,
     own_cosine: f64,
     looks_like: String,
@@ -90,7 +91,9 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     for warning in &found.warnings {
         say!("warning: skipped a newer checkpoint: {warning}");
     }
-    let (set, samples, labels, left_out) = samples(arguments, &found)?;
+    let Checked { set, parts, samples, labels } = checked(arguments, &found)?;
+    // Not reported for the run's own data, whose unseen classes are left out on purpose.
+    let left_out = if arguments.data.is_some() { set.len() - samples.len() } else { 0 };
     if left_out > 0 {
         say!("left out {left_out} samples of classes that the run was not trained on");
     }
@@ -109,7 +112,7 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
 
     let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
     let shown = &all[..arguments.count.min(all.len())];
-    let names = SuspectNames { set: &set, known: known_classes(&found.record), samples: &samples };
+    let names = SuspectNames { set: &set, known: known_classes(&found.record), samples: &samples, parts };
     let report = SuspectsReport {
         run: arguments.run.clone(),
         data: set.name().to_owned(),
@@ -146,13 +149,24 @@ fn known_classes(run: &Record) -> Vec<String> {
     run.known_classes().map(str::to_owned).collect()
 }
 
-/// The samples to check, their labels in the run, and how many samples were left out.
-fn samples(
-    arguments: &SuspectsArguments,
-    run: &Reopened,
-) -> anyhow::Result<(SampleSet, Vec<u32>, Vec<u32>, usize)> {
-    let set = match &arguments.data {
-        None => run.prepared().context("to check data that has changed, give it with --data")?.set,
+/// What is checked.
+struct Checked {
+    set: SampleSet,
+    /// What the run used each sample of the set for, if it is known.
+    parts: Vec<Option<&'static str>>,
+    /// The samples of known classes.
+    samples: Vec<u32>,
+    /// Their labels in the run.
+    labels: Vec<u32>,
+}
+
+fn checked(arguments: &SuspectsArguments, run: &Reopened) -> anyhow::Result<Checked> {
+    let (set, parts) = match &arguments.data {
+        None => {
+            let own = run.prepared().context("to check data that has changed, give it with --data")?;
+            let parts = own.parts.iter().map(|part| Some(part.name())).collect();
+            (own.set, parts)
+        }
         Some(path) => {
             Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
             let mut data = run.config.data.clone();
@@ -174,18 +188,18 @@ fn samples(
                 "{}: samples of {found}, expected {expected} like those of the run",
                 path.display()
             );
-            set
+            let trained = run.trained_on(&set)?.unwrap_or_else(|| vec![false; set.len()]);
+            let parts = trained.into_iter().map(|trained| trained.then_some(SplitPart::Train.name()));
+            (set, parts.collect())
         }
     };
     let (samples, labels) = of_known_classes(&set, &run.record);
-    // Not reported for the run's own data, whose unseen classes are left out on purpose.
-    let left_out = if arguments.data.is_some() { set.len() - samples.len() } else { 0 };
     ensure!(
         !samples.is_empty(),
         "{}: no sample of a class that the run was trained on; classes are matched by name",
         set.name()
     );
-    Ok((set, samples, labels, left_out))
+    Ok(Checked { set, parts, samples, labels })
 }
 
 /// The samples of a set that are of classes of the run, and the numbers of those classes in the run.
@@ -251,6 +265,8 @@ struct SuspectNames<'a> {
     /// Names of the known classes.
     known: Vec<String>,
     samples: &'a [u32],
+    /// What the run used each sample of the set for, if it is known.
+    parts: Vec<Option<&'static str>>,
 }
 
 impl SuspectNames<'_> {
@@ -263,7 +279,7 @@ impl SuspectNames<'_> {
         SuspectLine {
             rank,
             sample: self.set.sample_id(sample),
-            part: if self.set.part(sample) == Part::Train { "train" } else { "test" },
+            part: self.parts[sample],
             label: self.class(suspect.label),
             own_cosine: suspect.label_cosine,
             looks_like: self.class(suspect.other),

@@ -145,6 +145,13 @@ fn flipped_labels_are_found_near_the_top() {
             (Some(200), Some(30))
         );
         let list = found["suspects"].as_array().expect("a list");
+        let split = std::fs::read_to_string(place.path().join(&run).join("split.csv")).expect("a split");
+        let part = |sample: &Value| {
+            let name = format!("{},", sample.as_str().expect("a name"));
+            let line = split.lines().find(|line| line.starts_with(&name)).expect("in the split");
+            line[name.len()..].split(',').next().expect("a part").to_owned()
+        };
+        assert!(list.iter().all(|line| line["part"] == part(&line["sample"])), "{list:#?}");
         let is_wrong = |line: &&Value| {
             wrong.iter().any(|name| line["sample"].as_str().is_some_and(|s| s.ends_with(name.as_str())))
         };
@@ -163,6 +170,16 @@ fn flipped_labels_are_found_near_the_top() {
         let html = std::fs::read_to_string(place.path().join(&run).join("suspects.html")).expect("a page");
         assert_eq!(html.matches("class=\"thumb\"").count(), 90, "three images a suspect");
         assert!(html.contains("200 samples") && !html.contains("<script"));
+    }
+    // The same images under other names: the part is that of the run, by content.
+    let drawn = ["--data", "images", "--count", "200", "--json", "-o", "again"];
+    let found = said(&place, &[&["data", "suspects", "--run", "run-am-softmax"], &drawn[..]].concat());
+    let split = std::fs::read_to_string(place.path().join("run-am-softmax/split.csv")).expect("a split");
+    for line in found["suspects"].as_array().expect("a list") {
+        let name = line["sample"].as_str().expect("a name");
+        let trained = split.lines().any(|row| row.starts_with(&format!("{name},train")));
+        assert!(!trained || line["part"] == "train", "{line}");
+        assert!(line["part"].is_null() || line["part"] == "train", "{line}");
     }
     // other data, by the names of the classes; one of them the run does not know
     for number in 0..6u8 {

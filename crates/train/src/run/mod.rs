@@ -5,6 +5,7 @@ mod settings;
 
 use crate::checkpoint;
 use crate::config::Config;
+use crate::leak;
 use crate::log::{Metrics, RunLog};
 use crate::progress::{Observer, Silent};
 use crate::record::Record;
@@ -13,8 +14,9 @@ use crate::{Error, Prepared, Schedule, Trainer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
+use widemargin_data::{Labelled, SampleSet};
 use widemargin_durable::remove_stale_scratch;
-use widemargin_embedder::MODEL_FILE;
+use widemargin_embedder::{Description, MODEL_FILE, TrainedSamples};
 
 pub use crate::trainer::RunIdentity;
 pub use folder::{RunFolder, RunStart};
@@ -279,6 +281,17 @@ impl Reopened {
     /// [`Error::DataChanged`] if the data is not that of the run, by name; those of reading the data.
     pub fn prepared(&self) -> Result<Prepared, Error> {
         folder::prepared(&self.folder, &self.config, false)
+    }
+
+    /// Which samples of other data the run was trained on, by their content; `None` if its model file does not list its training samples.
+    ///
+    /// # Errors
+    /// If the model file cannot be read.
+    pub fn trained_on(&self, set: &SampleSet) -> Result<Option<Vec<bool>>, Error> {
+        let model = self.folder.join(MODEL_FILE);
+        let trained = if model.exists() { Description::read(&model)?.trained_samples } else { None };
+        let is_trained = |trained: &TrainedSamples, sample| trained.contains(leak::digest(set, sample));
+        Ok(trained.map(|trained| (0..set.len() as u32).map(|sample| is_trained(&trained, sample)).collect()))
     }
 }
 
