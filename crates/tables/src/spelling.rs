@@ -18,7 +18,7 @@ pub fn is_missing(name: &str) -> bool {
 
 /// Words for samples of no class, in small letters: those that programs write for a missing value, and those of data sets for the samples
 /// that belong to no class. Market-1501 has the label -1 for junk.
-const NO_CLASS: [&str; 18] = [
+const NO_CLASS: [&str; 24] = [
     "nan",
     "none",
     "null",
@@ -37,6 +37,12 @@ const NO_CLASS: [&str; 18] = [
     "junk",
     "distractor",
     "distractors",
+    "background",
+    "background_google",
+    "background_noise",
+    "clutter",
+    "trash",
+    "rejected",
 ];
 
 /// Whether a name may mean that a sample has no class, but can also be a class: `None`, `null`, `-1`, `unknown`.
@@ -44,7 +50,9 @@ pub fn may_be_no_class(name: &str) -> bool {
     let name = name.trim();
     let letters = number(name).unwrap_or_else(|| name.to_lowercase());
     // `na` in small letters is a syllable and a chemical symbol.
-    name == "NA" || NO_CLASS.contains(&letters.as_str())
+    // Some data sets put such a folder first or last: `_trash`, `_background_noise_`.
+    let word = letters.trim_matches('_');
+    name == "NA" || NO_CLASS.contains(&word)
 }
 
 /// How two names differ in case. They may well be two names.

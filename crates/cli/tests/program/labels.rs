@@ -125,7 +125,19 @@ fn labels_that_may_mean_no_class_are_counted() {
             ("f", name, 60.0),
         ])
     };
-    for name in ["-1", "unknown", "?", "-", "Other", "junk", "distractor", "none", "null"] {
+    for name in [
+        "_trash",
+        "BACKGROUND_Google",
+        "-1",
+        "unknown",
+        "?",
+        "-",
+        "Other",
+        "junk",
+        "distractor",
+        "none",
+        "null",
+    ] {
         place.write("set.csv", rows(name).as_bytes());
         for task in ["verification", "retrieval", "clustering", "geometry", "calibrate"] {
             let extra: &[&str] = if task == "clustering" { &["--clusters", "3"] } else { &[] };
