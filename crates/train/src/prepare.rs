@@ -5,6 +5,7 @@ use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerNam
 use crate::fine_tuning;
 use crate::leak::{self, HeldOut};
 use crate::warm_start::{self, Origin, WeightsClasses};
+use std::collections::BTreeMap;
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
@@ -14,6 +15,9 @@ use widemargin_embedder::{TrainedSamples, TrainingClasses};
 
 /// With fewer unseen classes than this, a report warns about them.
 const FEW_UNSEEN_CLASSES: usize = 20;
+
+/// With fewer test samples of known classes than this, a report warns about them.
+const FEW_KNOWN_SAMPLES: usize = 10;
 
 /// Most unseen classes that an error names.
 const NAMED_UNSEEN: usize = 10;
@@ -111,7 +115,7 @@ impl Prepared {
         let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
         warnings.extend(of_split);
-        warnings.extend([few_unseen_classes(&split), left_out(&set)].into_iter().flatten());
+        warnings.extend(left_out(&set));
         warnings.extend(weights.warnings(set.class_names(), &split, Origin::Weights));
         warnings.extend(embeddings.warnings(set.class_names(), &split, Origin::Embeddings));
         let classes = weights.with(&embeddings).after_training(set.name(), set.class_names(), &split);
@@ -144,6 +148,12 @@ impl Prepared {
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
+        let counts = counted(evaluated.iter().map(|sample| set.labels()[*sample as usize]));
+        let in_pairs = counts.values().filter(|count| **count > 1).count();
+        if !split.is_closed() {
+            warnings.extend(few_unseen_classes(&split, in_pairs));
+            warnings.extend(few_known_samples(&split, &known, set.kind()));
+        }
         if evaluated.len() < 2 {
             return Err(Error::TooFew(format!(
                 "{}: {} {} in the evaluation set, expected at least 2: hold out more samples (--hold-out) or more classes (--unseen), or \
@@ -238,13 +248,40 @@ impl Prepared {
     }
 }
 
-/// With few unseen classes, the draw of these classes changes the results more than most settings do.
-fn few_unseen_classes(split: &OpenSetSplit) -> Option<String> {
+/// The number of samples of each class.
+fn counted(classes: impl Iterator<Item = u32>) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::new();
+    for class in classes {
+        *counts.entry(class).or_default() += 1;
+    }
+    counts
+}
+
+/// With few unseen classes, the draw of these classes changes the results more than most settings do. `in_pairs` is the number of those with at
+/// least two samples: others have no genuine pair.
+fn few_unseen_classes(split: &OpenSetSplit, in_pairs: usize) -> Option<String> {
     let unseen = split.unseen().len();
-    (1..FEW_UNSEEN_CLASSES).contains(&unseen).then(|| {
+    (in_pairs < FEW_UNSEEN_CLASSES).then(|| {
+        let found = if in_pairs == unseen {
+            format!("There are only {unseen} unseen classes")
+        } else {
+            format!("Only {in_pairs} of the {unseen} unseen classes have at least two samples")
+        };
         format!(
-            "There are only {unseen} unseen classes, fewer than {FEW_UNSEEN_CLASSES}: the results depend on which classes were drawn. Compare \
+            "{found}, fewer than {FEW_UNSEEN_CLASSES}: the results depend on which classes were drawn. Compare \
              runs on the same unseen classes, and repeat them with other draws (data.split_seed)."
+        )
+    })
+}
+
+/// A sentence if the accuracy on known classes is of few samples, or of a minority of the classes.
+fn few_known_samples(split: &OpenSetSplit, known: &TrainingSamples, unit: &str) -> Option<String> {
+    let (samples, classes) = (known.samples.len(), counted(known.labels.iter().copied()).len());
+    let of = split.known().len();
+    (samples > 0 && (samples < FEW_KNOWN_SAMPLES || 2 * classes < of)).then(|| {
+        format!(
+            "The accuracy on known classes is of only {samples} {unit}, of {classes} of the {of} known classes: it says little about the others. \
+             Hold out more samples for a better estimate."
         )
     })
 }

@@ -66,6 +66,8 @@ struct Known {
     accuracy: Option<f64>,
     /// What assigned them.
     accuracy_by: AccuracyBy,
+    /// How many there are.
+    samples: usize,
 }
 
 /// Results on test samples of a closed set.
@@ -115,7 +117,10 @@ impl EvaluatedRun {
         let results = if prepared.split.is_closed() {
             Results::Closed { known: ClosedSet { accuracy, accuracy_by, evaluation } }
         } else {
-            Results::Open { unseen: evaluation, known: Known { accuracy, accuracy_by } }
+            Results::Open {
+                unseen: evaluation,
+                known: Known { accuracy, accuracy_by, samples: prepared.known.samples.len() },
+            }
         };
         Ok(Self {
             report: RunReport {

@@ -6,6 +6,7 @@
 
 mod check;
 mod difference;
+mod effect;
 mod objective;
 mod read;
 
