@@ -27,12 +27,16 @@ mod inputs;
 mod joins;
 #[path = "program/labels.rs"]
 mod labels;
+#[path = "program/keys.rs"]
+mod keys;
 #[path = "program/models.rs"]
 mod models;
 #[path = "program/resume.rs"]
 mod resume;
 #[path = "program/terminal.rs"]
 mod terminal;
+#[path = "program/row_numbers.rs"]
+mod row_numbers;
 #[path = "program/training.rs"]
 mod training;
 #[path = "program/vectors.rs"]

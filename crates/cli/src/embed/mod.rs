@@ -155,6 +155,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+            table.notes.iter().for_each(|note| say!("warning: {note}"));
             model.match_columns(&mut table)?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(

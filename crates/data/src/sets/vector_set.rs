@@ -90,8 +90,9 @@ impl VectorSet {
         let table = open_table(path, labels, options.columns.as_ref())?;
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
+        let joined = table.notes.clone();
         let mut set = Self::from_table(table, options)?;
-        set.catalogue.warnings.extend(notes);
+        set.catalogue.warnings.extend(joined.into_iter().chain(notes));
         Ok(set)
     }
 
