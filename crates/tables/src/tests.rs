@@ -379,6 +379,14 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
     assert_eq!(read_scores(&entries, None).unwrap(), expected);
     let said = read_scores(&folder.file("ab.txt", "a b 0.5\na c 0.1\n"), None).unwrap_err().to_string();
     assert!(said.contains("line 1 is \"a b 0.5\"; expected `1 a.wav b.wav 0.71` or"), "{said}");
+    let tags = folder.file("tags.txt", "# scores of a model\n#a b 0.5 1\n#a c 0.2 0\nb c 0.1 0\n");
+    let said = read_scores(&tags, None).unwrap_err().to_string();
+    assert!(
+        said.contains("line 2 is \"#a b 0.5 1\"; expected a comment, because it begins with `#`"),
+        "{said}"
+    );
+    let decimals = folder.file("decimals.csv", "score,same\n0.5,1.0\n0.25,0.0\n");
+    assert_eq!(read_scores(&decimals, None).unwrap().same, [true, false]);
     let binary = folder.file("binary.txt", "1 1\n0 1\n1 0\n");
     let error = read_scores(&binary, None).unwrap_err().to_string();
     assert!(error.contains("expected a list of one form; name the columns (score, same)"), "{error}");
