@@ -644,10 +644,10 @@ mod tests {
             let found = super::super::open_labelled(&path, Some(&labels));
             found.map(|table| table.about.labels.unwrap()).map_err(|error| error.to_string())
         };
-        const LISTS: Values = Values::Lists(&[1.0, 0.5, 2.0, 0.25, 3.0, 0.125]);
+        let lists = || Values::Lists(&[1.0, 0.5, 2.0, 0.25, 3.0, 0.125]);
         for name in ["path", "sample", "filename", "image"] {
             let of = |pandas| {
-                let columns = [(name, Values::Texts(&["p", "q", "r"])), ("embedding", LISTS)];
+                let columns = [(name, Values::Texts(&["p", "q", "r"])), ("embedding", lists())];
                 labelled(&columns, pandas, &format!("{name},label\nr,c\np,a\nq,b\n"))
             };
             assert_eq!(of(None).unwrap(), ["a", "b", "c"], "{name}");
@@ -657,7 +657,7 @@ mod tests {
         let columns = [
             ("image_id", Values::Longs(&[7, 3, 5])),
             ("height", Values::Doubles(&[1.5, 2.0, 3.0])),
-            ("embedding", LISTS),
+            ("embedding", lists()),
         ];
         let text = "image_id,height,label\n3,9,b\n5,8,c\n7,7,a\n";
         assert_eq!(labelled(&columns, None, text).unwrap(), ["a", "b", "c"]);
@@ -665,7 +665,7 @@ mod tests {
         let columns = [
             ("id", Values::Texts(&["p", "q", "r"])),
             ("__index_level_0__", Values::Longs(&[2, 0, 1])),
-            ("embedding", LISTS),
+            ("embedding", lists()),
         ];
         let pandas = r#"{"index_columns": ["__index_level_0__"]}"#;
         let text = ",label\n0,a\n1,b\n2,c\n";

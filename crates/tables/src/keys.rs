@@ -35,18 +35,14 @@ impl Keys {
         &mut self,
         mut text: impl FnMut(usize) -> Result<Option<String>, E>,
     ) -> Result<(), E> {
-        let mut dropped = false;
-        for key in &mut self.columns {
-            match text(key.at)?.filter(|text| !is_measured(text)) {
-                Some(text) => key.texts.push(text),
-                None => {
-                    dropped = true;
-                    key.at = usize::MAX;
-                }
+        let mut nth = 0;
+        while let Some(key) = self.columns.get_mut(nth) {
+            if let Some(text) = text(key.at)?.filter(|text| !is_measured(text)) {
+                key.texts.push(text);
+                nth += 1;
+            } else {
+                self.columns.remove(nth);
             }
-        }
-        if dropped {
-            self.columns.retain(|key| key.at != usize::MAX);
         }
         Ok(())
     }
