@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         Some(model) => by_model(arguments, model, &gallery, &searched)?,
         None => (of_rows(arguments, &gallery, &searched)?, Vec::new()),
     };
-    let warnings = [about, warnings(arguments, &found, &searched)].concat();
+    let warnings = [gallery.notes.clone(), about, warnings(arguments, &found, &searched)].concat();
     for warning in &warnings {
         say!("warning: {warning}");
     }

@@ -11,6 +11,8 @@
 mod baseline;
 #[path = "program/bit_flips.rs"]
 mod bit_flips;
+#[path = "program/bootstrap.rs"]
+mod bootstrap;
 #[path = "program/columns.rs"]
 mod columns;
 #[path = "program/embedding.rs"]
@@ -27,12 +29,16 @@ mod images;
 mod inputs;
 #[path = "program/joins.rs"]
 mod joins;
+#[path = "program/keys.rs"]
+mod keys;
 #[path = "program/labels.rs"]
 mod labels;
 #[path = "program/models.rs"]
 mod models;
 #[path = "program/resume.rs"]
 mod resume;
+#[path = "program/row_numbers.rs"]
+mod row_numbers;
 #[path = "program/terminal.rs"]
 mod terminal;
 #[path = "program/training.rs"]

@@ -164,6 +164,16 @@ pub enum Error {
         /// The allowed values, in words.
         expected: &'static str,
     },
+    /// There are too few identities or pairs to draw from for a bootstrap.
+    #[error("intervals need at least {least} {what} to draw from, found {found}")]
+    TooFewToDraw {
+        /// What is drawn: `identities`, `genuine pairs` or `impostor pairs`.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        least: usize,
+    },
     /// A fold of a cross-validation cannot be used.
     #[error("fold {fold} {problem}")]
     Fold {

@@ -49,7 +49,7 @@ fn with_labels(table: &EmbeddingTable, labels: &[u32]) -> Result<Embeddings> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use widemargin_tables::About;
+    use widemargin_tables::{About, Keys};
 
     fn table(data: &[f32], about: About) -> EmbeddingTable {
         EmbeddingTable {
@@ -61,6 +61,8 @@ mod tests {
             about,
             columns: None,
             mark: None,
+            keys: Keys::default(),
+            notes: Vec::new(),
         }
     }
 

@@ -421,7 +421,8 @@ function sufficientScale(room, probability, margin) {
   if (smallestLogSum(room.classes, room.dim, 0) !== null) {
     if (room.reachableMargin <= margin) return null;
     let high = 1;
-    while (high < 1e6 && reachableLogSum(room, high, margin) > enough) high *= 2;
+    while (high < 1e18 && reachableLogSum(room, high, margin) > enough) high *= 2;
+    if (reachableLogSum(room, high, margin) > enough) return null;
     return firstBelow(high, (scale) => reachableLogSum(room, scale, margin) - enough);
   }
   const apart = scaleForLead(room.classes, probability, room.reachableMargin - margin);

@@ -18,8 +18,8 @@ const MANY_CLASSES: usize = 10_000;
 /// Larger scales are not recommended, whatever the target probability: gradients vanish except for a few non-targets, and the
 /// need for such a scale is a sign of too few dimensions.
 const LARGEST_RECOMMENDED_SCALE: f64 = 128.0;
-/// The smallest scales are searched up to this one.
-const LARGEST_SCALE: f64 = 1e6;
+/// The smallest scales are searched up to this one. A million classes in two dimensions need 10^12.
+const LARGEST_SCALE: f64 = 1e18;
 /// The recommended margin is at most this share of the largest possible lead, since training never reaches the ideal
 /// arrangement. Our choice.
 const SHARE_OF_LARGEST_MARGIN: f64 = 0.5;
@@ -242,13 +242,13 @@ impl Room {
         }
         if smallest_log_sum(self.classes, self.dim, 0.0).is_some() {
             // Falls with the scale while the nearest centres lead by more than the margin.
-            return (self.reachable_margin > margin).then(|| {
-                let mut high = 1.0;
-                while high < LARGEST_SCALE && self.reachable_log_sum(high, margin) > enough {
-                    high *= 2.0;
-                }
-                first_below(high, |scale| self.reachable_log_sum(scale, margin) - enough)
-            });
+            let is_enough = |scale: f64| self.reachable_log_sum(scale, margin) <= enough;
+            let mut high = 1.0;
+            while high < LARGEST_SCALE && !is_enough(high) {
+                high *= 2.0;
+            }
+            return (self.reachable_margin > margin && is_enough(high))
+                .then(|| first_below(high, |scale| self.reachable_log_sum(scale, margin) - enough));
         }
         let apart = scale_for_lead(self.classes, probability, self.reachable_margin - margin);
         // Convex in the scale: it falls to a minimum and rises again.
@@ -456,6 +456,21 @@ mod tests {
     }
 
     /// The expected sum over centres drawn at random, against a mean over drawings.
+    #[test]
+    fn a_scale_that_is_found_is_enough_however_large_it_is() {
+        for (classes, dim) in [(1_000, 2), (10_000, 2), (1_000_000, 2), (12, 3)] {
+            let found = suggest(classes, dim, 0.99).expect("in range");
+            let room = Room { classes, dim, reachable_margin: found.reachable_margin };
+            for (scale, margin) in
+                [(Some(found.scale_without_margin), 0.0), (found.scale_with_margin, found.margin)]
+            {
+                let scale = scale.expect("half of the margin is left");
+                let reached = (-softplus(room.reachable_log_sum(scale, margin), 1.0).0).exp();
+                assert!((reached - 0.99).abs() < 1e-6, "{classes} {dim} {scale}: {reached}");
+            }
+        }
+    }
+
     #[test]
     fn random_centres_have_the_expected_sum() {
         let room = Room { classes: 40, dim: 8, reachable_margin: 0.0 };

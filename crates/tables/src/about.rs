@@ -1,9 +1,9 @@
 //! Labels, ids and other columns of a file of embeddings.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use super::error::{Problem, Result};
+use super::keys::{Keys, repeated};
 use super::numbers::Precise;
 use super::pattern::{ColumnPattern, advice, counting_column, require_alike};
 use super::spelling::{is_missing, without_decimals};
@@ -160,6 +160,14 @@ impl Columns {
         if ids.is_none() { self.indices.first().copied() } else { None }
     }
 
+    /// Empty lists for the columns that are neither `values` nor in [`About`].
+    pub(super) fn keys(&self, names: &[String], values: &[usize]) -> Keys {
+        let is_known = |at: &usize| {
+            self.reserved.contains(&Some(*at)) || self.index() == Some(*at) || values.contains(at)
+        };
+        Keys::at((0..names.len()).filter(|at| !is_known(at)), names)
+    }
+
     /// Empty lists for the columns that exist.
     pub(super) fn about(&self) -> About {
         let [labels, ids, cameras, splits, groups] = self.reserved;
@@ -207,8 +215,7 @@ impl Columns {
             return;
         }
         let differ = |ids: &Vec<String>| {
-            let mut seen = HashSet::new();
-            ids.iter().all(|id| !id.is_empty() && seen.insert(id.as_str()))
+            repeated(ids.iter().map(String::as_str)).is_none() && !ids.iter().any(String::is_empty)
         };
         if !about.ids.as_ref().is_some_and(differ) {
             about.ids = None;

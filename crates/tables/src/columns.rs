@@ -161,6 +161,8 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let mut texts = TextBudget::new(path)?;
     let (mut data, mut rows, mut dim) = (Precise::default(), 0, 0);
     let (mut about, mut row) = (columns.about(), Vec::new());
+    let schema = reader.metadata().file_metadata().schema().get_fields();
+    let mut keys = columns.keys(&names, &list.map_or_else(|| numbers.to_vec(), |list| vec![list]));
     for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
         let record = record.map_err(|error| broken(&error, path))?;
         let fields = fields(&record);
@@ -201,12 +203,24 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
             texts.take(name.len())?;
             Ok(name)
         })?;
+        keys.add(|at| {
+            if without_text(&schema[at]).is_some() {
+                return Ok(None);
+            }
+            let text = text(fields[at], counts_nanoseconds(&schema[at]));
+            texts.take(text.as_ref().map_or(0, String::len))?;
+            Ok(text)
+        })?;
         rows += 1;
     }
-    if let (None, Some(ids)) = (&about.ids, index.numbers(rows)) {
-        about.ids = Some(ids);
+    if let Some(numbers) = index.numbers(rows) {
+        match &about.ids {
+            None => about.ids = Some(numbers),
+            Some(_) => keys.push("", numbers),
+        }
     }
     columns.finish(&mut about);
+    keys.finish();
     if rows == 0 {
         return Err(Problem::Empty.at(path));
     }
@@ -216,7 +230,7 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let mark = metadata(&reader, mark::KEY).map(ModelMark::from_text).transpose();
     let mark = mark.map_err(|reason| Problem::Malformed { format: ".parquet", reason }.at(path))?;
     let columns = values.map(|values| values.names(&names));
-    Ok(OpenTable { columns, mark, ..OpenTable::new(Rows::precise(path, rows, dim, data), about) })
+    Ok(OpenTable { columns, mark, keys, ..OpenTable::new(Rows::precise(path, rows, dim, data), about) })
 }
 
 /// A value of the file's metadata.
@@ -622,6 +636,45 @@ mod tests {
         format!(
             r#"{{"index_columns": [{{"kind": "range", "name": null, "start": {start}, "stop": {stop}, "step": {step}}}]}}"#
         )
+    }
+
+    /// Columns next to the embedding join the table to its labels.
+    #[test]
+    fn shared_columns_and_indices_join_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, labels) = (folder.path().join("t.parquet"), folder.path().join("l.csv"));
+        let labelled = |columns: &[(&str, Values)], pandas: Option<&str>, text: &str| {
+            written(&path, columns, pandas);
+            widemargin_durable::write_atomic(&labels, text.as_bytes()).unwrap();
+            let found = super::super::open_labelled(&path, Some(&labels));
+            found.map(|table| table.about.labels.unwrap()).map_err(|error| error.to_string())
+        };
+        let lists = || Values::Lists(&[1.0, 0.5, 2.0, 0.25, 3.0, 0.125]);
+        for name in ["path", "sample", "filename", "image"] {
+            let of = |pandas| {
+                let columns = [(name, Values::Texts(&["p", "q", "r"])), ("embedding", lists())];
+                labelled(&columns, pandas, &format!("{name},label\nr,c\np,a\nq,b\n"))
+            };
+            assert_eq!(of(None).unwrap(), ["a", "b", "c"], "{name}");
+            assert_eq!(of(Some(&range(0, 3, 1))).unwrap(), ["a", "b", "c"], "{name} with an index");
+        }
+        // Whole numbers join, measurements and lists do not.
+        let columns = [
+            ("image_id", Values::Longs(&[7, 3, 5])),
+            ("height", Values::Doubles(&[1.5, 2.0, 3.0])),
+            ("embedding", lists()),
+        ];
+        let text = "image_id,height,label\n3,9,b\n5,8,c\n7,7,a\n";
+        assert_eq!(labelled(&columns, None, text).unwrap(), ["a", "b", "c"]);
+        // An index next to ids that the labels do not have.
+        let columns = [
+            ("id", Values::Texts(&["p", "q", "r"])),
+            ("__index_level_0__", Values::Longs(&[2, 0, 1])),
+            ("embedding", lists()),
+        ];
+        let pandas = r#"{"index_columns": ["__index_level_0__"]}"#;
+        let text = ",label\n0,a\n1,b\n2,c\n";
+        assert_eq!(labelled(&columns, Some(pandas), text).unwrap(), ["c", "a", "b"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::about::Columns;
-use super::error::{Problem, Result};
+use super::error::{Error, Problem, Result};
 use super::memory;
 use super::numbers::{Precise, RANGE, out_of_range};
 use super::pattern::ColumnPattern;
@@ -24,6 +24,7 @@ pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> 
     // A value takes at least a digit and a separator. One that `f32` rounds, so that two are kept, takes twice as many.
     memory::require(text.len() as u128 / 2, size_of::<f32>() as u128, path)?;
     let (mut data, mut about, mut row) = (Precise::default(), columns.about(), Vec::with_capacity(dim));
+    let mut keys = columns.keys(&headers, &values.columns);
     while let Some(record) = records.next()? {
         let wrong = |at: usize, expected| {
             let (line, column, found) =
@@ -56,15 +57,17 @@ pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> 
             if text.is_empty() { Err(wrong(at, "a name")) } else { Ok(text.to_owned()) }
         };
         columns.add(&mut about, text)?;
+        keys.add(|at| Ok::<_, Error>(Some(record.fields[at].as_ref().to_owned())))?;
     }
     columns.finish(&mut about);
+    keys.finish();
     let rows = data.len() / dim;
     if rows == 0 {
         return Err(Problem::Empty.at(path));
     }
     values.require_no_counting(&headers, &data).map_err(|problem| problem.at(path))?;
     let rows = Rows::precise(path, rows, dim, data);
-    Ok(OpenTable { columns: Some(values.names(&headers)), ..OpenTable::new(rows, about) })
+    Ok(OpenTable { columns: Some(values.names(&headers)), keys, ..OpenTable::new(rows, about) })
 }
 
 /// Whether a number is written as zero, such as `-0.00e5`.

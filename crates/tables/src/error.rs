@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::echo::{echo, echo_list};
+use super::keys::plain;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -358,16 +359,36 @@ pub enum Problem {
         /// The table.
         table: String,
     },
+    /// A column of a file of names shows that its rows are in another order than those of the table.
+    #[error(
+        "{place} has \"{}\" in the column `{}`, but {table} has \"{}\" there for the same row, so the rows are not in the same order. Give both files a column `id`; or if the column means something else in one of them, rename it",
+        echo(&texts[0]),
+        echo(column),
+        echo(&texts[1])
+    )]
+    OtherRows {
+        /// The line or row in this file.
+        place: String,
+        /// The column.
+        column: Box<str>,
+        /// The table.
+        table: String,
+        /// The text in this file and that in the table.
+        texts: Box<[String; 2]>,
+    },
     /// A file of names has ids that the table does not have.
     #[error(
-        "{place} has the id \"{}\", which {table} does not have (ids without a row there: {count}){hint}; both files must have the same ids",
-        echo(id)
+        "{place} has the id \"{}\", which {table} does not have (ids without a row there: {count}){hint}; {}",
+        echo(id),
+        same_ids(column)
     )]
     IdNotInTable {
         /// The line or row of the first such id.
         place: String,
         /// The first such id.
         id: Box<str>,
+        /// The column of the ids.
+        column: Box<str>,
         /// The number of such ids.
         count: usize,
         /// The table.
@@ -377,12 +398,15 @@ pub enum Problem {
     },
     /// A file of names lacks ids of the table.
     #[error(
-        "has no row for the id \"{}\" of {table} (missing ids: {count}){hint}; both files must have the same ids",
-        echo(id)
+        "has no row for the id \"{}\" of {table} (missing ids: {count}){hint}; {}",
+        echo(id),
+        same_ids(column)
     )]
     IdMissing {
         /// The first id without a name.
         id: Box<str>,
+        /// The column of the ids.
+        column: Box<str>,
         /// The number of such ids.
         count: usize,
         /// The table.
@@ -391,10 +415,16 @@ pub enum Problem {
         hint: Box<str>,
     },
     /// Two rows have one id.
-    #[error("rows {first} and {second} have the same id \"{}\"; ids must be unique", echo(id))]
+    #[error(
+        "rows {first} and {second} have the same id \"{}\"{}; ids must be unique",
+        echo(id),
+        if is_id(column) { String::new() } else { format!(" in {}", column_of_ids(column)) }
+    )]
     RepeatedId {
         /// The id.
         id: String,
+        /// The column of the ids.
+        column: Box<str>,
         /// The earlier row.
         first: usize,
         /// The later row.
@@ -501,9 +531,23 @@ impl Problem {
     }
 }
 
+/// Whether a column is called `id`.
+fn is_id(column: &str) -> bool {
+    column.eq_ignore_ascii_case("id")
+}
+
+/// What is expected of the ids of two files, and where they are, in words.
+fn same_ids(column: &str) -> String {
+    if is_id(column) {
+        "both files must have the same ids".to_owned()
+    } else {
+        format!("they are joined by {}, so both files must have the same ids", column_of_ids(column))
+    }
+}
+
 /// A column of a file of names, in words.
-fn column_of_ids(name: &str) -> String {
-    if name.is_empty() {
+pub(super) fn column_of_ids(name: &str) -> String {
+    if plain(name).is_empty() {
         "the index of pandas (the column without a name)".to_owned()
     } else {
         format!("the column `{}`", echo(name))

@@ -1,4 +1,4 @@
-//! Finds a column of the values that is the label of the rows, as it is left in a matrix by `np.c_[labels, embeddings]`.
+//! Finds a column of the values that is the label of the rows, as it is left in a matrix by `np.c_[labels, embeddings]`, or their number.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -10,6 +10,9 @@ use super::pattern::advice;
 /// Fewest classes. With two, a column of 0 and 1 that separates them may be a value.
 const MIN_CLASSES: usize = 3;
 
+/// Fewest rows in which a column that counts is no coincidence.
+const MIN_COUNTED: usize = 8;
+
 /// Fewest rows beyond one per class. The first row of a class says nothing about whether a column is constant in it.
 const MIN_REPEATS: usize = 3;
 
@@ -20,6 +23,8 @@ const MIN_REPEATS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct LabelColumn {
     candidates: Vec<Candidate>,
+    /// Columns that have ascended by one from row to row, with their last value.
+    counting: Vec<(usize, f32)>,
     /// The number of each label.
     classes: HashMap<String, usize>,
     rows: usize,
@@ -54,6 +59,7 @@ impl LabelColumn {
         let candidate = |column| Candidate { column, of_class: Vec::new(), values: HashSet::new() };
         Self {
             candidates: (0..dim).map(candidate).collect(),
+            counting: Vec::new(),
             classes: HashMap::new(),
             rows: 0,
             has_fractions: false,
@@ -67,6 +73,16 @@ impl LabelColumn {
     pub fn add(&mut self, row: &[f32], label: &str) {
         self.rows += 1;
         self.has_fractions = self.has_fractions || row.iter().any(|value| value.fract() != 0.0);
+        if self.rows == 1 {
+            let whole = row.iter().copied().enumerate().filter(|(_, value)| value.fract() == 0.0);
+            self.counting = whole.collect();
+        } else {
+            self.counting.retain_mut(|(column, last)| {
+                let ascends = row[*column] - *last == 1.0;
+                *last = row[*column];
+                ascends
+            });
+        }
         if self.candidates.is_empty() {
             return;
         }
@@ -84,18 +100,36 @@ impl LabelColumn {
         self.candidates.first().filter(|_| enough && self.has_fractions).map(|candidate| candidate.column)
     }
 
-    /// Whether no further row can matter, because no column can be a label any more.
-    pub fn is_settled(&self) -> bool {
-        self.candidates.is_empty()
+    /// The first column that counts the rows, after the last row.
+    fn counting_column(&self) -> Option<usize> {
+        let enough = self.rows >= MIN_COUNTED && self.has_fractions;
+        self.counting.first().filter(|_| enough).map(|(column, _)| *column)
     }
 
-    /// A sentence on the column that is a label, if there is one, after the last row. `names` are those of the columns, if they have some;
+    /// Whether no further row can matter, because no column can be a label or a row number any more.
+    pub fn is_settled(&self) -> bool {
+        self.candidates.is_empty() && self.counting.is_empty() && self.rows > 0
+    }
+
+    /// A sentence on the column that is a label or a row number, if there is one, after the last row. `names` are those of the columns, if they have some;
     /// `chosen` says that they were chosen with a [`ColumnPattern`](super::ColumnPattern).
     ///
     /// # Errors
     /// [`Problem::LabelColumn`] if the column has a name and was not chosen, so that a pattern can leave it out.
     pub fn warning(&self, path: &Path, names: Option<&[String]>, chosen: bool) -> Result<Option<String>> {
-        let Some(column) = self.column() else { return Ok(None) };
+        let place = |column: usize| match names {
+            Some(names) => format!("`{}`", echo(&names[column])),
+            None => format!("{column} (counted from 0)"),
+        };
+        let Some(column) = self.column() else {
+            return Ok(self.counting_column().map(|column| {
+                format!(
+                    "{}: column {} ascends by one from row to row: it is a row number and no value, and every distance depends on it. Remove it.",
+                    path.display(),
+                    place(column)
+                )
+            }));
+        };
         let name = match names {
             Some(names) if !chosen => {
                 let all: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -108,8 +142,7 @@ impl LabelColumn {
                 };
                 return Err(problem.at(path));
             }
-            Some(names) => format!("`{}`", echo(&names[column])),
-            None => format!("{column} (counted from 0)"),
+            _ => place(column),
         };
         Ok(Some(format!(
             "{}: column {name} has whole numbers, the same for all rows of a class and another for every class: it is a label and no value, and the \
@@ -132,6 +165,23 @@ mod tests {
             }
         }
         columns.column()
+    }
+
+    #[test]
+    fn a_row_number_among_the_values_is_found() {
+        let said = |rows: usize, number: &dyn Fn(usize) -> f32| {
+            let mut columns = LabelColumn::new(2);
+            for row in 0..rows {
+                columns.add(&[0.5 - row as f32 * 0.3, number(row)], &format!("c{}", row % 4));
+            }
+            columns.warning(Path::new("m.npy"), None, false).unwrap()
+        };
+        let found = said(9, &|row| 100.0 + row as f32).unwrap();
+        assert!(found.contains("m.npy: column 1 (counted from 0) ascends by one from row to row"), "{found}");
+        assert_eq!(said(7, &|row| row as f32), None, "few rows");
+        assert_eq!(said(9, &|row| 2.0 * row as f32), None);
+        assert_eq!(said(9, &|row| row as f32 + 0.5), None);
+        assert_eq!(said(9, &|row| (row * 5 % 9) as f32), None);
     }
 
     #[test]

@@ -280,6 +280,19 @@ pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
     })
 }
 
+/// Two neighbours among the names of columns whose numbers are not in ascending order, such as `e1` and `e10` before `e2`: `e10`, `e2`.
+pub fn unsorted_numbers(names: &[String]) -> Option<[&str; 2]> {
+    let number = |name: &str| -> Option<u64> {
+        let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+        name[name.len() - digits..].parse().ok()
+    };
+    let descends = |pair: &&[String]| {
+        form(&pair[0]) == form(&pair[1])
+            && number(&pair[0]).zip(number(&pair[1])).is_some_and(|(before, after)| before > after)
+    };
+    names.windows(2).find(descends).map(|pair| [pair[0].as_str(), pair[1].as_str()])
+}
+
 /// The names of the most frequent form with a number in it, such as `e0`, `e1`, `e2`.
 #[cfg(feature = "parquet")]
 pub(super) fn most_alike<'a>(names: &[&'a str]) -> Vec<&'a str> {
@@ -431,6 +444,15 @@ mod tests {
         ] {
             let found = said(list).unwrap_err();
             assert!(found.contains(expected) && found.contains("--columns"), "{list}: {found}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_columns_that_are_sorted_as_texts_are_found() {
+        assert_eq!(unsorted_numbers(&names("e0 e1 e10 e11 e2")), Some(["e11", "e2"]));
+        assert_eq!(unsorted_numbers(&names("10 9")), Some(["10", "9"]));
+        for list in ["e0 e1 e2 e10", "a1 b0", "x y", "e2", "a_9_x a_1_x"] {
+            assert_eq!(unsorted_numbers(&names(list)), None, "{list}");
         }
     }
 

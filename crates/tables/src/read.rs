@@ -8,6 +8,7 @@ use super::about::About;
 #[cfg(feature = "parquet")]
 use super::columns;
 use super::error::{Problem, Result};
+use super::keys::counts_from;
 use super::names::{NamedRows, RowNames};
 use super::pattern::ColumnPattern;
 use super::rows::Rows;
@@ -79,16 +80,22 @@ pub fn open_columns(
     Ok(table)
 }
 
-/// Names in the order of the rows of a table, which gets their ids if it has none.
+/// Names in the order of the rows of a table. If it has no ids, it gets theirs, or the shared column that joined them; ids that only count the
+/// rows are replaced by such a column.
 fn joined(table: &mut OpenTable, names: Option<RowNames>) -> Result<Option<RowNames>> {
     let Some(names) = names else { return Ok(None) };
-    let rows = table.rows.rows();
-    let names =
-        names.in_order_of(NamedRows { path: table.rows.path(), rows, ids: table.about.ids.as_deref() })?;
-    if table.about.ids.is_none() {
+    let (path, rows) = (table.rows.path(), table.rows.rows());
+    let ids = table.about.ids.as_deref();
+    let names = names.in_order_of(NamedRows { path, rows, ids, keys: &table.keys })?;
+    let only_count = ids.is_some_and(|ids| counts_from(0, ids.iter().map(String::as_str)));
+    if let Some(key) = names.key().filter(|_| only_count || ids.is_none()) {
+        table.about.ids = Some(key);
+    } else if table.about.ids.is_none() {
         table.about.ids = names.ids();
         table.require_unique_ids(names.path())?;
     }
+    table.notes.extend_from_slice(names.notes());
+    names.add_keys(&mut table.keys);
     Ok(Some(names))
 }
 

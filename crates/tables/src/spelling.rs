@@ -146,7 +146,7 @@ pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>)
 
 /// Removes the decimal places of whole numbers: programs write `3.0` for 3 in a column with gaps. Only if every entry that is not empty is such
 /// a number, so that a version `1.0` next to `1.1` stays.
-pub(super) fn without_decimals(texts: &mut [String]) {
+pub fn without_decimals(texts: &mut [String]) {
     if have_decimals(texts.iter().map(String::as_str)) {
         for text in texts {
             text.truncate(text.len().saturating_sub(2));

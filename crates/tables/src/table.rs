@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::about::About;
 use super::error::{Problem, Result};
+use super::keys::{Keys, repeated};
 use super::mark::ModelMark;
 use super::rows::{Rows, reorder};
 
@@ -32,6 +33,10 @@ pub struct OpenTable {
     pub columns: Option<Vec<String>>,
     /// The model that made the rows, if the file states it.
     pub mark: Option<ModelMark>,
+    /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
+    pub keys: Keys,
+    /// Sentences on how files were joined to it.
+    pub notes: Vec<String>,
 }
 
 /// A matrix in memory, with its labels and other columns.
@@ -53,6 +58,10 @@ pub struct EmbeddingTable {
     pub columns: Option<Vec<String>>,
     /// The model that made the rows, if the file states it.
     pub mark: Option<ModelMark>,
+    /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
+    pub keys: Keys,
+    /// Sentences on how files were joined to it.
+    pub notes: Vec<String>,
 }
 
 /// Numbers for class names, in order of first appearance. Share one of these between all files of a comparison.
@@ -88,7 +97,7 @@ impl ClassNames {
 impl OpenTable {
     /// Rows whose columns have no names, of an unknown model.
     pub fn new(rows: Rows, about: About) -> Self {
-        Self { rows, about, columns: None, mark: None }
+        Self { rows, about, columns: None, mark: None, keys: Keys::default(), notes: Vec::new() }
     }
 
     /// Puts the columns of the embedding into the order of `expected`, the columns of another file or of a model, which `of` names. Columns
@@ -123,13 +132,9 @@ impl OpenTable {
 
     /// Returns an error if an id occurs twice; `source` is the file of the ids.
     pub(super) fn require_unique_ids(&self, source: &Path) -> Result<()> {
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (row, id) in self.about.ids.iter().flatten().enumerate() {
-            if let Some(first) = seen.insert(id, row) {
-                return Err(Problem::RepeatedId { id: id.clone(), first, second: row }.at(source));
-            }
-        }
-        Ok(())
+        let ids = self.about.ids.as_deref().unwrap_or_default();
+        let Some([first, second]) = repeated(ids.iter().map(String::as_str)) else { return Ok(()) };
+        Err(Problem::RepeatedId { id: ids[first].clone(), column: "id".into(), first, second }.at(source))
     }
 
     /// Reads all rows into memory.
@@ -137,10 +142,10 @@ impl OpenTable {
     /// # Errors
     /// [`Problem::Read`].
     pub fn read(self) -> Result<EmbeddingTable> {
-        let Self { rows, about, columns, mark } = self;
+        let Self { rows, about, columns, mark, keys, notes } = self;
         let (path, count, dim) = (rows.path().to_owned(), rows.rows(), rows.dim());
         let (data, rests) = rows.into_parts()?;
-        Ok(EmbeddingTable { path, data, rests, rows: count, dim, about, columns, mark })
+        Ok(EmbeddingTable { path, data, rests, rows: count, dim, about, columns, mark, keys, notes })
     }
 }
 

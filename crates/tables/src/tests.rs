@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+mod joins;
+
 /// A folder of files for one test.
 struct Folder(tempfile::TempDir);
 
@@ -131,217 +133,6 @@ fn separate_labels_must_match_the_rows() {
     );
     let gaps = folder.file("gaps.txt", "a\n\nb\n");
     assert!(read_labels(&gaps).unwrap_err().to_string().contains("line 2 is blank"));
-}
-
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-#[test]
-fn names_next_to_a_table_are_found_and_joined() {
-    let folder = Folder::new();
-    let matrix = std::fs::read(fixture("f4.npy")).unwrap();
-    let path = folder.file("f.v1.npy", &matrix);
-    assert_eq!(open(&path).unwrap().about, About::default());
-    let names = folder.file("f.v1.names.csv", "id,label,camera,note\np,a,north,x\nq,,south,y\nr,b,north,z\n");
-    assert_eq!(names_path(&path), names);
-    let about = read_embeddings(&path).unwrap().about;
-    assert_eq!(about.ids.as_deref().unwrap(), ["p", "q", "r"]);
-    assert_eq!(about.cameras.as_deref().unwrap(), ["north", "south", "north"]);
-    assert_eq!(about.labels.as_deref().unwrap(), ["a", "", "b"]);
-    let said = about.all_labels(&path).unwrap_err().to_string();
-    assert!(said.contains("row 1 (id \"q\") has no label"), "{said}");
-    // Labels by id, in any order, replace those of the names; further columns are used if the table lacks them.
-    let given = folder.file("given.csv", "label,group,id\nz,g,r\nx,h,p\ny,g,q\n");
-    let about = open_labelled(&path, Some(&given)).unwrap().about;
-    assert_eq!(
-        (about.labels.unwrap(), about.groups.unwrap()),
-        (owned(&["x", "y", "z"]), owned(&["h", "g", "g"]))
-    );
-    assert_eq!(about.cameras.unwrap()[1], "south");
-    let by_name = folder.file("by-name.csv", "note,filename,label\np,r,z\nx,p,x\ny,q,y\n");
-    assert_eq!(open_labelled(&path, Some(&by_name)).unwrap().about.labels.unwrap(), ["x", "y", "z"]);
-    // The ids of a table without names are those of its labels.
-    let bare = folder.file("bare.npy", &matrix);
-    assert_eq!(open_labelled(&bare, Some(&given)).unwrap().about.ids.unwrap(), ["r", "p", "q"]);
-
-    for (text, expected) in [
-        ("id,label\np,a\nq,b\n", "has no row for the id \"r\" of"),
-        ("id,label\np,a\nq,b\nr,b\nzz,b\n", "line 5 has the id \"zz\", which"),
-        ("id,label\np,a\nq,b\np,b\n", "rows 0 and 2 have the same id \"p\""),
-        ("path,label\n1.png,a\n2.png,b\n3.png,b\n", "line 2 has the id \"1.png\", which"),
-        ("filename,label\nr,a\nq,b\nzz,b\n", "line 4 has the id \"zz\", which"),
-        ("id,label\np,a\nq,b\nr,\n", "line 4, column `label` holds \"\""),
-    ] {
-        let given = folder.file("given.csv", text);
-        let said = open_labelled(&path, Some(&given)).unwrap_err().to_string();
-        assert!(said.contains("given.csv: ") && said.contains(expected), "{said}");
-    }
-    let given = folder.file("given.csv", "id,label\np,a\nq,b\np,b\n");
-    let said = open_labelled(&bare, Some(&given)).unwrap_err().to_string();
-    assert!(said.contains("given.csv: rows 0 and 2 have the same id"), "{said}");
-    folder.file("f.v1.names.csv", "id,label\np,a\nq,b\n");
-    let said = open(&path).unwrap_err().to_string();
-    assert!(said.contains("f.v1.names.csv: 2 names for 3 embeddings"), "{said}");
-    // Paths are ids too, a column of other texts must have the ids, and numbers give the order of rows without ids.
-    folder.file("f.v1.names.csv", "path,label\np,a\nq,b\nr,c\n");
-    let given = folder.file("given.csv", "path,label\nr,z\np,x\nq,y\n");
-    let about = open_labelled(&path, Some(&given)).unwrap().about;
-    assert_eq!(
-        (about.ids.unwrap(), about.labels.unwrap()),
-        (owned(&["p", "q", "r"]), owned(&["x", "y", "z"]))
-    );
-    let given = folder.file("given.csv", "filename,label\nimg/r,z\nimg/p,x\nimg/q,y\n");
-    let said = open_labelled(&path, Some(&given)).unwrap_err().to_string();
-    assert!(said.contains("line 2 has the id \"img/r\", which"), "{said}");
-    for column in ["id", "row", "index", ""] {
-        let given = folder.file("given.csv", format!("{column},label\n2,z\n0,x\n1,y\n"));
-        let about = open_labelled(&bare, Some(&given)).unwrap().about;
-        assert_eq!(about.labels.unwrap(), ["x", "y", "z"], "{column}");
-    }
-    // A .csv contains its own names.
-    folder.file("t.names.csv", "id\nother\n");
-    assert_eq!(open(&folder.file("t.csv", "id,x\np,1\n")).unwrap().about.ids.unwrap(), ["p"]);
-}
-
-#[test]
-fn an_index_of_pandas_joins_only_where_it_is_the_same() {
-    let folder = Folder::new();
-    let table = |first: &str| {
-        folder.file(
-            "t.csv",
-            format!("{first}x,y\n{}", if first == "id," { "p,1,2\nq,3,4\n" } else { "0,1,2\n1,3,4\n" }),
-        )
-    };
-    let labels = |text: &str| folder.file("l.csv", text);
-    let of = |table: &Path, labels: &Path| {
-        open_labelled(table, Some(labels)).map(|table| table.about.labels.unwrap())
-    };
-    let by_index = table(",");
-    assert_eq!(of(&by_index, &labels(",label\n1,b\n0,a\n")).unwrap(), ["a", "b"]);
-    // Numbers of another meaning are no index.
-    assert_eq!(of(&by_index, &labels("rank,label\n1,a\n0,b\n")).unwrap(), ["a", "b"]);
-    let by_id = table("id,");
-    // The index only counts: the rows are in order.
-    assert_eq!(of(&by_id, &labels(",label\n0,a\n1,b\n")).unwrap(), ["a", "b"]);
-    let said = of(&by_id, &labels(",label\n1,b\n0,a\n")).unwrap_err().to_string();
-    assert!(said.contains("line 2 has the id \"1\", which"), "{said}");
-}
-
-#[test]
-fn ids_that_are_not_found_or_are_ambiguous_say_why() {
-    let folder = Folder::new();
-    let table = folder.file("t.csv", "id,camera,x,y\n3,c1,1,2\n10,c2,3,4\n7,c1,5,6\n");
-    for (text, expected) in [
-        ("id,label\n03,a\n10,b\n7,c\n", "(\"3\" differs from \"03\" only in the form of a number)"),
-        ("id,camera,label\n3,c1,a\n10,c9,b\n7,c1,c\n", "line 3 has the camera \"c9\", but"),
-        (
-            "id,path,label\n3,7,a\n10,10,b\n7,3,c\n",
-            "the column `id` and the column `path` both have the ids of",
-        ),
-    ] {
-        let said = open_labelled(&table, Some(&folder.file("l.csv", text))).unwrap_err().to_string();
-        assert!(said.contains("l.csv: ") && said.contains(expected), "{said}");
-    }
-    let accents = folder.file("a.csv", "id,x\nZo\u{eb},1\nAda,2\n");
-    let labels = folder.file("l.csv", "id,label\nAda,a\nZoe\u{308},b\n");
-    let said = open_labelled(&accents, Some(&labels)).unwrap_err().to_string();
-    assert!(said.contains("only in Unicode form"), "{said}");
-    let pairs = folder.file("p.csv", "a,b,same\n3,10.0,1\n");
-    let said = read_pairs(&pairs, &read_embeddings(&table).unwrap()).unwrap_err().to_string();
-    assert!(said.contains("(\"10\" differs from \"10.0\" only in the form of a number)"), "{said}");
-    // Numbers of rows in two columns, in different orders.
-    let matrix = folder.file("m.npy", std::fs::read(fixture("f4.npy")).unwrap());
-    let twice = folder.file("l.csv", "id,row,label\n2,1,a\n0,2,b\n1,0,c\n");
-    let said = open_labelled(&matrix, Some(&twice)).unwrap_err().to_string();
-    assert!(said.contains("the column `id` and the column `row` both have the ids of"), "{said}");
-    let index = folder.file("l.csv", ",id,label\n7,3,a\n10,10,b\n3,7,c\n");
-    let said = open_labelled(&table, Some(&index)).unwrap_err().to_string();
-    assert!(
-        said.contains("the column `id` and the index of pandas (the column without a name) both"),
-        "{said}"
-    );
-    // A column of whole numbers with gaps, as programs write it.
-    let decimals = folder.file("l.csv", "id,label\n10.0,1.0\n3.0,2.0\n7.0,1.0\n");
-    let table = open_labelled(&table, Some(&decimals)).unwrap();
-    assert_eq!(table.about.labels.unwrap(), ["2", "1", "1"]);
-    assert_eq!(read_labels(&folder.file("l.csv", "label\n1.0\n1.1\n")).unwrap(), ["1.0", "1.1"]);
-    let said = open_labelled(&matrix, Some(&folder.file("h.csv", "cat\ndog\ncat\n"))).unwrap_err();
-    assert!(said.to_string().contains("the first line of a .csv names the columns"), "{said}");
-}
-
-#[test]
-fn row_numbers_of_any_name_give_the_order_or_are_refused() {
-    let folder = Folder::new();
-    let count = 9;
-    let shuffled = |row: usize| row * 4 % count;
-    let values: Vec<u8> = (0..count).flat_map(|row| (row as f32).to_le_bytes()).collect();
-    let matrix = folder.file("m.npy", [npy_header(count, 1), values].concat());
-    let labelled = |header: &str, first: usize| {
-        let line = |row: usize| format!("{},c{}\n", shuffled(row) + first, shuffled(row));
-        let text = format!("{header},label\n{}", (0..count).map(line).collect::<String>());
-        folder.file("l.csv", text)
-    };
-    let labels = |table: &Path, names: &Path| {
-        open_labelled(table, Some(names)).map(|table| table.about.labels.unwrap()).map_err(|e| e.to_string())
-    };
-    let expected: Vec<String> = (0..count).map(|row| format!("c{row}")).collect();
-    for name in ["row", "ID", "idx", "Row_ID", "image_id", "imgId", "sample_id", "rowid", "", "Unnamed: 0"] {
-        for first in [0, 1] {
-            assert_eq!(labels(&matrix, &labelled(name, first)).unwrap(), expected, "{name} from {first}");
-        }
-    }
-    for (name, first) in [("n", 0), ("number", 1), ("rank", 0)] {
-        let said = labels(&matrix, &labelled(name, first)).unwrap_err();
-        let range = format!("`{name}` has all numbers from {first} to {}", first + count - 1);
-        assert!(said.contains(&range) && said.contains("name the column `row`"), "{said}");
-    }
-    // An index of pandas that only counts is no id.
-    let line = |row: usize| format!("{row},0.5,{row}.5\n");
-    let text = format!(",x0,x1\n{}", (0..count).map(line).collect::<String>());
-    let counted = folder.file("counted.csv", text);
-    assert_eq!(labels(&counted, &labelled("image_id", 0)).unwrap(), expected);
-    assert!(labels(&counted, &labelled("rank", 0)).is_err());
-    // Numbers in order, numbers that are not all different, and a column that counts next to others.
-    let with = |header: &str, line: &dyn Fn(usize) -> String| {
-        folder.file("l.csv", format!("{header},label\n{}", (0..count).map(line).collect::<String>()))
-    };
-    let plain = with("n", &|row| format!("{row},c{row}\n"));
-    assert_eq!(labels(&matrix, &plain).unwrap(), expected);
-    let repeated = with("n", &|row| format!("{},c{row}\n", row * 3 % count));
-    assert_eq!(labels(&matrix, &repeated).unwrap(), expected);
-    let counts = with("row,rank", &|row| format!("{row},{},c{row}\n", shuffled(row)));
-    assert_eq!(labels(&matrix, &counts).unwrap(), expected);
-    let two = with("id,image_id", &|row| format!("{row},{},c{row}\n", shuffled(row)));
-    let said = labels(&matrix, &two).unwrap_err();
-    assert!(said.contains("the column `id` and the column `image_id` both have the ids of"), "{said}");
-}
-
-#[test]
-fn numbers_next_to_a_matrix_are_its_ids_only_if_embed_wrote_them() {
-    let folder = Folder::new();
-    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
-    folder.file("f.names.csv", "id,label\n2,a\n0,b\n1,c\n");
-    let said = open(&matrix).unwrap_err().to_string();
-    assert!(said.contains("f.names.csv: the column `id` has all numbers from 0 to 2, in another"), "{said}");
-    folder.file("f.npy.about.json", "{}");
-    let about = open(&matrix).unwrap().about;
-    assert_eq!(
-        (about.ids.unwrap(), about.labels.unwrap()),
-        (owned(&["2", "0", "1"]), owned(&["a", "b", "c"]))
-    );
-}
-
-#[test]
-fn labels_given_twice_must_be_the_same() {
-    let folder = Folder::new();
-    let table = folder.file("t.csv", "id,label,x\np,a,1\nq,b,2\n");
-    let same = folder.file("same.csv", "id,label\nq,b\np,a\n");
-    assert_eq!(open_labelled(&table, Some(&same)).unwrap().about.labels.unwrap(), ["a", "b"]);
-    let other = folder.file("other.csv", "id,label\nq,b\np,c\n");
-    let said = open_labelled(&table, Some(&other)).unwrap_err().to_string();
-    assert!(said.contains("other.csv: line 3 has the label \"c\", but"), "{said}");
-    assert!(said.contains("contains the label \"a\" for the same row"), "{said}");
 }
 
 #[test]
@@ -588,6 +379,14 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
     assert_eq!(read_scores(&entries, None).unwrap(), expected);
     let said = read_scores(&folder.file("ab.txt", "a b 0.5\na c 0.1\n"), None).unwrap_err().to_string();
     assert!(said.contains("line 1 is \"a b 0.5\"; expected `1 a.wav b.wav 0.71` or"), "{said}");
+    let tags = folder.file("tags.txt", "# scores of a model\n#a b 0.5 1\n#a c 0.2 0\nb c 0.1 0\n");
+    let said = read_scores(&tags, None).unwrap_err().to_string();
+    assert!(
+        said.contains("line 2 is \"#a b 0.5 1\"; expected a comment, because it begins with `#`"),
+        "{said}"
+    );
+    let decimals = folder.file("decimals.csv", "score,same\n0.5,1.0\n0.25,0.0\n");
+    assert_eq!(read_scores(&decimals, None).unwrap().same, [true, false]);
     let binary = folder.file("binary.txt", "1 1\n0 1\n1 0\n");
     let error = read_scores(&binary, None).unwrap_err().to_string();
     assert!(error.contains("expected a list of one form; name the columns (score, same)"), "{error}");

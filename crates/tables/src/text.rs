@@ -52,6 +52,15 @@ impl<'a> Records<'a> {
         while records.skip_blank_lines() && records.text[records.at..].starts_with('#') {
             records.skip_line();
         }
+        let first = records.text[records.at..].lines().next().unwrap_or_default();
+        if first.trim().len() == "sep=,".len() && first.to_ascii_lowercase().starts_with("sep=") {
+            let reason = format!(
+                "line {} is `{}`, a note for Excel; expected the names of the columns: remove this line, and separate the fields by commas",
+                records.line,
+                first.trim()
+            );
+            return Err(records.malformed(reason));
+        }
         let start = records.at;
         let header = records.fields()?.ok_or_else(|| Problem::NoContent.at(path))?;
         records.columns = header.fields.into_iter().map(Cow::into_owned).collect();
@@ -315,6 +324,11 @@ mod tests {
             ("label;x;y\na;1;2\n", "separated by `;`; separate them by commas"),
             ("label\tx\na\t1\n", "separated by tabs"),
             ("label|x\n", "separated by `|`"),
+            (
+                "sep=,\nlabel,x\na,1\n",
+                "line 1 is `sep=,`, a note for Excel; expected the names of the columns",
+            ),
+            ("SEP=;\r\nlabel;x\na;1\n", "line 1 is `SEP=;`"),
             ("a,b\n1\n", "line 2 has 1 field, but the header has 2"),
             (
                 "a,b\n1,2\n# late\n",

@@ -178,8 +178,18 @@ fn read(path: &Path) -> Result<String> {
 
 /// The lines that are not blank, with their numbers from one. Lines before the first entry that begin with `#` are comments.
 fn numbered(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    filled(text).skip_while(|(_, line)| line.starts_with('#'))
+}
+
+/// The comments before the first entry.
+fn comments(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    filled(text).take_while(|(_, line)| line.starts_with('#'))
+}
+
+/// The lines that are not blank, with their numbers from one.
+fn filled(text: &str) -> impl Iterator<Item = (u64, &str)> {
     let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
-    lines.filter(|(_, line)| !line.is_empty()).skip_while(|(_, line)| line.starts_with('#'))
+    lines.filter(|(_, line)| !line.is_empty())
 }
 
 /// Rejects a first line whose names of columns are separated by spaces.
@@ -263,6 +273,14 @@ fn of_list(
             format!("a list of one form; name the columns ({}) in the first line", wanted.columns());
         return Err(Problem::Trial { line, found: first.to_owned(), expected }.at(path));
     };
+    // Ids can begin with `#` too.
+    if let Some((line, found)) = comments(text).find(|(_, found)| fits(form, &separator.split(found))) {
+        let expected = format!(
+            "a comment, because it begins with `#` and is before the first entry, but it has the form of an entry; name the columns ({}) in the first line",
+            wanted.columns()
+        );
+        return Err(Problem::Trial { line, found: found.to_owned(), expected }.at(path));
+    }
     let mut count = 0;
     for (line, found) in numbered(text) {
         let fields = separator.split(found);
@@ -297,7 +315,9 @@ fn of_table(
         let name = |at: Option<usize>| at.map(|at| fields[at].as_str());
         let wrong = |at: usize, expected| table.wrong(row, at, expected).at(path);
         let number = |at: usize| fields[at].parse().map_err(|_| wrong(at, "a number"));
-        let word = |at: usize| truth(&fields[at]).ok_or_else(|| wrong(at, TRUTHS));
+        // Programs write `1.0` for 1 in a column with gaps.
+        let whole_word = |at: usize| fields[at].strip_suffix(".0").unwrap_or(&fields[at]);
+        let word = |at: usize| truth(whole_word(at)).ok_or_else(|| wrong(at, TRUTHS));
         let whole = |at: usize| fields[at].parse().map_err(|_| wrong(at, "a whole number"));
         take(&Trial {
             place: table.place(row),

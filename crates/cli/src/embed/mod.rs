@@ -172,6 +172,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+            table.notes.iter().for_each(|note| say!("warning: {note}"));
             model.match_columns(&mut table)?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
@@ -413,6 +414,7 @@ mod tests {
             class_folder: ClassFolder::default(),
             parts: PartFolders::default(),
             max_bad: None,
+            precision: PrecisionName::Full,
             out: "out.npy".into(),
         };
         let input = Input::Idx(Box::new(ImageSet::embedded()));

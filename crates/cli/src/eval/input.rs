@@ -12,9 +12,9 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, LabelColumn, ModelMark, NamedRows,
-    Problem, RowNames, SEPARATORS, echo, echo_list, is_missing, look_alike, may_be_no_class, misspelled,
-    open_columns,
+    CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, ModelMark,
+    NamedRows, Problem, RowNames, SEPARATORS, echo, echo_list, is_missing, look_alike, may_be_no_class,
+    misspelled, open_columns, unsorted_numbers,
 };
 
 /// The evaluated set.
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pattern: Option<ColumnPattern>,
     /// The names of the columns, and the first file that has names.
     columns: Option<(Vec<String>, PathBuf)>,
+    /// The first file whose columns have no names.
+    unnamed: Option<PathBuf>,
     /// The model, and the first file that states it.
     mark: Option<(ModelMark, PathBuf)>,
     /// The first file that does not state its model.
@@ -74,10 +76,28 @@ impl Shared {
     /// other files.
     pub(crate) fn table(&mut self, path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
         let mut table = open_columns(path, labels, self.pattern.as_ref())?;
+        self.notes.append(&mut table.notes);
         match (&self.columns, &table.columns) {
             (Some((expected, of)), _) => table.match_columns(expected, &of.display().to_string())?,
             (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
             (None, None) => {}
+        }
+        if table.columns.is_none() {
+            self.unnamed.get_or_insert_with(|| path.to_owned());
+        }
+        // Said once: when the second of both is read.
+        if let (Some((names, of)), Some(unnamed)) = (&self.columns, &self.unnamed)
+            && (of == path || unnamed == path)
+            && let Some([before, after]) = unsorted_numbers(names)
+        {
+            self.notes.push(format!(
+                "{}: the columns are not in the order of their numbers (`{}` is before `{}`), and {}, whose columns have no names, is compared in the order of \
+                 the file. If its columns are in the order of the numbers, the cosines are wrong.",
+                of.display(),
+                echo(before),
+                echo(after),
+                unnamed.display()
+            ));
         }
         let mark = mark_of(path, table.mark.take())?;
         if let Some(mark) = &mark {
@@ -196,6 +216,8 @@ pub(crate) struct LabelledEmbeddings {
     pub(crate) embeddings: Embeddings,
     pub(crate) cameras: Option<Vec<String>>,
     pub(crate) ids: Option<Vec<String>>,
+    /// Other columns of the file that may tell its rows apart: of all rows.
+    keys: Keys,
     pub(crate) groups: Option<Vec<String>>,
     /// The rows of the file, unless it is all of them.
     pub(crate) selection: Option<Selection>,
@@ -262,9 +284,9 @@ impl LabelledRows {
         notes.extend(spellings(&table.path, classes, of_others)?);
         notes.extend(perhaps_no_class(&table.path, classes, embeddings.labels()));
         notes.extend(two_columns(classes).map(|found| format!("{}: {found}.", table.path.display())));
-        let (path, about) = (table.path.clone(), &mut table.about);
+        let (path, about, keys) = (table.path.clone(), &mut table.about, std::mem::take(&mut table.keys));
         let (cameras, ids, groups) = (about.cameras.take(), about.ids.take(), about.groups.take());
-        let set = LabelledEmbeddings { path, embeddings, cameras, ids, groups, selection: None, notes };
+        let set = LabelledEmbeddings { path, embeddings, cameras, ids, groups, keys, selection: None, notes };
         Ok(Self { table, set })
     }
 
@@ -417,12 +439,14 @@ fn label_column(table: &EmbeddingTable, chosen: bool) -> anyhow::Result<Option<S
     Ok(found.warning(&table.path, table.columns.as_deref(), chosen)?)
 }
 
-/// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`.
+/// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`. Sentences
+/// on how the file was joined are added to `notes`.
 pub(crate) fn cameras(
     set: &LabelledEmbeddings,
     file: Option<&Path>,
     flag: &str,
     known: &mut ClassNames,
+    notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<u32>> {
     let names: Vec<String> = match file {
         Some(path) => {
@@ -430,9 +454,11 @@ pub(crate) fn cameras(
                 Some(selection) => (selection.of, selection.ids.as_deref()),
                 None => (set.embeddings.rows(), set.ids.as_deref()),
             };
-            let rows = NamedRows { path: &set.path, rows, ids };
+            let rows = NamedRows { path: &set.path, rows, ids, keys: &set.keys };
             let given = RowNames::read(path, "camera").and_then(|names| names.in_order_of(rows));
-            let given = given.and_then(|names| names.required("camera")).with_context(|| flag.to_owned())?;
+            let names = given.with_context(|| flag.to_owned())?;
+            notes.extend_from_slice(names.notes());
+            let given = names.required("camera").with_context(|| flag.to_owned())?;
             (0..set.embeddings.rows()).map(|row| given[set.row_of_file(row)].clone()).collect()
         }
         None => set.cameras.clone().with_context(|| {

@@ -67,17 +67,18 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let sets: Vec<&LabelledEmbeddings> = std::iter::once(&queries).chain(&gallery).collect();
     input::require_two_classes(&sets, &classes)?;
     let searched = gallery.as_ref().unwrap_or(&queries);
-    let mut camera_notes = None;
+    let mut camera_notes = Vec::new();
     let cameras = if arguments.exclude_same_camera {
         let mut known = ClassNames::new();
-        let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras", &mut known)?;
+        let file = arguments.cameras.as_deref();
+        let of_queries = input::cameras(&queries, file, "--cameras", &mut known, &mut camera_notes)?;
         let of_gallery = if let Some(set) = &gallery {
             let (file, count) = (arguments.gallery_cameras.as_deref(), known.names().len());
-            let found = input::cameras(set, file, "--gallery-cameras", &mut known)?;
-            camera_notes = input::compared_cameras(&known, count, &found)?;
+            let found = input::cameras(set, file, "--gallery-cameras", &mut known, &mut camera_notes)?;
+            camera_notes.extend(input::compared_cameras(&known, count, &found)?);
             found
         } else {
-            camera_notes = nothing_excluded(&queries, &of_queries);
+            camera_notes.extend(nothing_excluded(&queries, &of_queries));
             of_queries.clone()
         };
         Some((of_queries, of_gallery))

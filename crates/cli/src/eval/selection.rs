@@ -3,12 +3,12 @@
 //! The classes are divided as `train --split` does: a class with a row in `train` is known, a class with rows in `test` only is unseen. With fewer
 //! than two unseen classes the set is closed, and the known classes are evaluated.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use widemargin_data::{SplitFile, SplitPart};
-use widemargin_tables::{EmbeddingTable, NamedRows, RowNames, echo};
+use widemargin_tables::{EmbeddingTable, RowNames, echo};
 
 /// A part of a split file, to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,7 +40,7 @@ pub(crate) fn select(
     part: EvaluatedPart,
 ) -> anyhow::Result<Selection> {
     let labels = table.about.all_labels(&table.path)?;
-    let parts = parts(table, split)?;
+    let parts = parts(table, labels, split)?;
     let classes_in = |part: SplitPart| -> HashSet<&str> {
         labels.iter().zip(&parts).filter(|(_, of)| **of == part).map(|(label, _)| label.as_str()).collect()
     };
@@ -72,7 +72,7 @@ pub(crate) fn select(
 }
 
 /// The part of each row.
-fn parts(table: &EmbeddingTable, path: &Path) -> anyhow::Result<Vec<SplitPart>> {
+fn parts(table: &EmbeddingTable, labels: &[String], path: &Path) -> anyhow::Result<Vec<SplitPart>> {
     let file = SplitFile::read(path)?;
     let numbered = |row: usize| format!("row {row}");
     // `embed` gives the rows of a table without ids their numbers as ids.
@@ -82,12 +82,19 @@ fn parts(table: &EmbeddingTable, path: &Path) -> anyhow::Result<Vec<SplitPart>> 
         Some(ids) if !(by_number && counts(ids)) => ids.clone(),
         _ => (0..table.rows).map(numbered).collect(),
     };
-    let rows = NamedRows { path: &table.path, rows: table.rows, ids: Some(&ids) };
-    RowNames::read(path, "part")?.in_order_of(rows)?;
+    let samples = RowNames::read(path, "part")?.in_order_of_ids("sample", &ids, &table.path)?;
+    let classes: HashMap<&str, &str> =
+        ids.iter().map(String::as_str).zip(labels.iter().map(String::as_str)).collect();
+    file.require_rows(path, |sample| classes.get(sample).copied())?;
     let parts: HashMap<&str, SplitPart> =
         file.samples().iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
-    // The join above found every id.
-    Ok(ids.iter().filter_map(|id| parts.get(id.as_str()).copied()).collect())
+    let part = |sample: &String| {
+        parts
+            .get(sample.as_str())
+            .copied()
+            .with_context(|| format!("{}: has no part for the sample \"{}\"", path.display(), echo(sample)))
+    };
+    samples.required("sample")?.iter().map(part).collect()
 }
 
 /// Leaves out the rows with an ignored label and counts them in `ignored`. The selection, which may be one already, then has the other rows.

@@ -9,8 +9,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use widemargin_eval::Error;
 use widemargin_eval::verification::TarAtFar;
-use widemargin_eval::verification::bootstrap::{self, BootstrapOptions, Interval, Intervals, TarInterval};
+use widemargin_eval::verification::bootstrap::{
+    self, BootstrapOptions, FEW_DRAWN, Interval, Intervals, TarInterval,
+};
 use widemargin_eval::verification::calibration::{self, CalibrationOptions, LogisticCalibration};
 use widemargin_eval::verification::costs::Costs;
 use widemargin_eval::verification::folds::{self, CrossValidation, FoldAccuracy};
@@ -89,13 +92,17 @@ pub(crate) fn report(
         arguments.far.iter().filter_map(|&far| found.tar_line_at(far)).collect()
     };
     let rates: Vec<f64> = lines.iter().map(|line| line.far).collect();
-    let intervals =
+    let bootstrap =
         arguments.bootstrap.map(|draws| intervals(arguments, seed, &compared, draws, rates)).transpose()?;
+    let (intervals, no_intervals) = match &bootstrap {
+        Some((drawn, Ok(found))) => (Some((*drawn, found)), None),
+        Some((_, Err(why))) => (None, Some(why.clone())),
+        None => (None, None),
+    };
     let folds = cross_validation(arguments, &compared)?;
     let minimum_cllr = found.minimum_cllr();
 
-    let mut tables =
-        vec![main_table(&compared, minimum_cllr, intervals.as_ref()), tar_table(&lines, intervals.as_ref())];
+    let mut tables = vec![main_table(&compared, minimum_cllr, intervals), tar_table(&lines, intervals)];
     let mut json = json!({
         "compared": compared.lead,
         "score": compared.score,
@@ -106,8 +113,8 @@ pub(crate) fn report(
     for (name, value) in &compared.facts {
         json[name] = value.clone();
     }
-    if let Some((drawn, intervals)) = &intervals {
-        json["bootstrap"] = json!({ "drawn": drawn, "intervals": intervals });
+    if let Some((drawn, found)) = &bootstrap {
+        json["bootstrap"] = json!({ "drawn": drawn, "intervals": found.as_ref().ok() });
     }
     if let Some(folds) = &folds {
         json["cross_validation"] = json!(folds);
@@ -146,10 +153,9 @@ pub(crate) fn report(
     warnings.extend(compared.notes.iter().cloned());
     warnings.extend(folds.as_ref().and_then(folds_of_one_kind));
     warnings.extend(unfitted);
-    if let Some(("pairs", _)) = intervals {
-        warnings.push(
-            "The intervals come from drawing pairs, because the identities are unknown: they are too narrow if pairs share samples.".to_owned(),
-        );
+    warnings.extend(no_intervals);
+    if let Some((drawn, intervals)) = intervals {
+        warnings.extend(about_intervals(&compared, drawn, intervals));
     }
     warnings.extend(super::pairs::binned(found));
     json["warnings"] = json!(warnings);
@@ -159,13 +165,14 @@ pub(crate) fn report(
         .show(&arguments.output)
 }
 
+/// What is drawn, and the intervals; or why there are none, as a sentence.
 fn intervals(
     arguments: &MeasureArguments,
     seed: u64,
     compared: &Compared,
     draws: usize,
     far: Vec<f64>,
-) -> anyhow::Result<(&'static str, Intervals)> {
+) -> anyhow::Result<(&'static str, Result<Intervals, String>)> {
     let options = BootstrapOptions {
         resamples: draws,
         confidence: arguments.confidence,
@@ -180,13 +187,53 @@ fn intervals(
         compared.place,
         compared.verification.pairs
     );
-    let drawn = match &compared.identity_pairs {
-        Some(pairs) => pairs()
-            .and_then(|pairs| bootstrap::identities(&pairs, &options))
-            .map(|found| ("identities", found)),
-        None => bootstrap::pairs(&compared.verification, &options).map(|found| ("pairs", found)),
+    let (drawn, found) = match &compared.identity_pairs {
+        Some(pairs) => ("identities", pairs().and_then(|pairs| bootstrap::identities(&pairs, &options))),
+        None => ("pairs", bootstrap::pairs(&compared.verification, &options)),
     };
-    drawn.with_context(|| format!("--bootstrap: {}", compared.place))
+    match found {
+        Ok(found) => Ok((drawn, Ok(found))),
+        // The results themselves are as good as before.
+        Err(few @ Error::TooFewToDraw { .. }) => {
+            let why = format!(
+                "--bootstrap: {}: no intervals are given: {few}. So few say too little about how the results vary.",
+                compared.place
+            );
+            Ok((drawn, Err(why)))
+        }
+        Err(error) => Err(error).with_context(|| format!("--bootstrap: {}", compared.place)),
+    }
+}
+
+/// Sentences on intervals that are too narrow, and on resamples that were left out.
+fn about_intervals(compared: &Compared, drawn: &str, intervals: &Intervals) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let found = &compared.verification;
+    let (count, what) = match drawn {
+        "identities" => (intervals.drawn as u64, "identities"),
+        _ if found.genuine <= found.impostor => (found.genuine, "genuine pairs"),
+        _ => (found.impostor, "impostor pairs"),
+    };
+    if drawn == "pairs" {
+        sentences.push(
+            "The intervals come from drawing pairs, because the identities are unknown: they are too narrow if pairs share samples.".to_owned(),
+        );
+    }
+    if count < FEW_DRAWN as u64 {
+        sentences.push(format!(
+            "The intervals come from drawing {count} {what}. With fewer than {FEW_DRAWN}, they are too narrow: the true value is inside less often than \
+             in {:.0} % of all cases.",
+            100.0 * intervals.confidence
+        ));
+    }
+    if intervals.discarded > 0 {
+        sentences.push(format!(
+            "{} of {} resamples were discarded, because they had no genuine or no impostor pairs.",
+            intervals.discarded,
+            intervals.discarded + intervals.resamples
+        ));
+    }
+    sentences
 }
 
 fn cross_validation(
@@ -225,7 +272,7 @@ fn cross_validation(
 fn main_table(
     compared: &Compared,
     minimum_cllr: f64,
-    intervals: Option<&(&'static str, Intervals)>,
+    intervals: Option<(&'static str, &Intervals)>,
 ) -> EvaluationTable {
     let found = &compared.verification;
     let within = |of: &dyn Fn(&Intervals) -> Interval, shown: &dyn Fn(f64) -> String| {
@@ -270,13 +317,13 @@ fn between(Interval { low, high }: Interval, shown: &dyn Fn(f64) -> String) -> S
 }
 
 /// The heading of a column of intervals.
-fn heading((drawn, intervals): &(&'static str, Intervals)) -> String {
+fn heading((drawn, intervals): (&str, &Intervals)) -> String {
     let confidence = 100.0 * intervals.confidence;
     format!("{confidence:.0} % interval, drawing {} {drawn}", intervals.drawn)
 }
 
 /// TAR at each rate. The intervals are of the same rates.
-fn tar_table(lines: &[TarAtFar], intervals: Option<&(&'static str, Intervals)>) -> EvaluationTable {
+fn tar_table(lines: &[TarAtFar], intervals: Option<(&'static str, &Intervals)>) -> EvaluationTable {
     let row = |line: &TarAtFar| {
         let few = if line.warning.is_some() { "  (too few)" } else { "" };
         [

@@ -1,6 +1,6 @@
 //! Columns of tables: matched by name, chosen by pattern, and the model that made them.
 
-use super::evaluation::found;
+use super::evaluation::{found, npy};
 use super::{Workplace, success};
 use std::fmt::Write;
 
@@ -248,6 +248,43 @@ fn a_file_that_changed_since_embed_wrote_it_is_refused() {
         }
         success(&place.run(&eval));
         std::fs::remove_file(place.path().join("v.names.csv")).ok();
+    }
+}
+
+#[test]
+fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_matrix() {
+    let place = Workplace::new();
+    let value = |row: usize, at: usize| ((row % 3 * 5 + at * 7 + row) % 11) as f32 - 4.25;
+    let table = |name: &str, order: [usize; 12]| {
+        let header: Vec<String> = order.iter().map(|at| format!("e{at}")).collect();
+        let line = |row: usize| {
+            let values: Vec<String> = order.iter().map(|at| value(row, *at).to_string()).collect();
+            format!("c{},{}\n", row % 3, values.join(","))
+        };
+        let text = format!("label,{}\n{}", header.join(","), (0..9).map(line).collect::<String>());
+        place.write(name, text.as_bytes());
+    };
+    table("sorted.csv", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    table("as-texts.csv", [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let values = (0..9).flat_map(|row| (0..12).map(move |at| value(row, at)));
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    place.write("m.npy", &npy("<f4", "9, 12", &bytes));
+    place.write(
+        "m.names.csv",
+        format!("label\n{}", (0..9).map(|row| format!("c{}\n", row % 3)).collect::<String>()).as_bytes(),
+    );
+    for (queries, gallery, expected) in [
+        ("as-texts.csv", "m.npy", true),
+        ("m.npy", "as-texts.csv", true),
+        ("sorted.csv", "m.npy", false),
+        ("as-texts.csv", "sorted.csv", false),
+    ] {
+        let found = found(&place, &["retrieval", queries, "--gallery", gallery, "--keep-self"]);
+        let said = found["warnings"].to_string();
+        let named = said.contains(
+            "as-texts.csv: the columns are not in the order of their numbers (`e11` is before `e2`)",
+        );
+        assert_eq!(named, expected, "{queries} {gallery}: {said}");
     }
 }
 

@@ -66,6 +66,17 @@ fn a_label_among_the_values_is_named() {
     for task in ["verification", "retrieval", "clustering", "geometry"] {
         assert!(found(task).contains("column 0 (counted from 0) has whole numbers"), "{task}");
     }
+    // A row number, as `np.c_[range(n), embeddings]`.
+    for (row, bytes) in bytes.chunks_exact_mut(16).enumerate() {
+        bytes[..4].copy_from_slice(&(row as f32).to_le_bytes());
+    }
+    place.write("m.npy", &npy("<f4", "24, 4", &bytes));
+    let numbered = "column 0 (counted from 0) ascends by one from row to row";
+    assert!(found("retrieval").contains(numbered));
+    let train =
+        ["train", "--data", "m.npy", "--labels", "m.txt", "--epochs", "1", "--batch", "8", "--out", "run"];
+    let said = place.run(&train).stderr;
+    assert!(String::from_utf8_lossy(&said).contains(numbered), "{}", String::from_utf8_lossy(&said));
 }
 
 /// Query and gallery as in Market-1501: junk is -1, distractors are 0000.

@@ -235,9 +235,10 @@ impl Census {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
         require_no_weights(path, labels)?;
-        let OpenTable { rows, about, columns: used, mark } = open_table(path, labels, columns)?;
+        let OpenTable { rows, about, columns: used, mark, mut notes, .. } =
+            open_table(path, labels, columns)?;
         let has = [about.splits.is_some(), about.groups.is_some()];
-        let mut notes = near_names(path, labels, used.as_deref().unwrap_or_default(), has);
+        notes.extend(near_names(path, labels, used.as_deref().unwrap_or_default(), has));
         let About { labels, ids, splits, groups, .. } = about;
         let named = |label: &&String| !label.trim().is_empty();
         let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();

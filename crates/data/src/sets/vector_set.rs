@@ -95,8 +95,9 @@ impl VectorSet {
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
         notes.extend(camera_sentence(table.about.columns().iter().map(|column| column.name)));
+        let joined = table.notes.clone();
         let mut set = Self::from_table(table, options)?;
-        set.catalogue.warnings.extend(notes);
+        set.catalogue.warnings.extend(joined.into_iter().chain(notes));
         Ok(set)
     }
 
@@ -125,7 +126,7 @@ impl VectorSet {
         if let Some(order) = &options.order {
             table.reorder_columns(order)?;
         }
-        let OpenTable { rows, about, columns, mark } = table;
+        let OpenTable { rows, about, columns, mark, .. } = table;
         let path = rows.path().to_owned();
         let made_by = model_of(&path, mark);
         let labels = about.all_labels(&path)?.to_vec();

@@ -67,7 +67,12 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut seen = HashMap::new();
     for (second, found) in found.iter().enumerate() {
         if let Some(first) = seen.insert(found.id.as_str(), second) {
-            return Err(wrong(Problem::RepeatedId { id: found.id.clone(), first, second }));
+            return Err(wrong(Problem::RepeatedId {
+                id: found.id.clone(),
+                column: "id".into(),
+                first,
+                second,
+            }));
         }
     }
     let is_extra = |at: usize| {

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use widemargin_durable::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state, write_atomic, write_new};
-use widemargin_tables::{Problem, read_text, read_texts, write_row};
+use widemargin_tables::{Problem, read_text, read_texts, without_decimals, write_row};
 
 use crate::part::part_named;
 use crate::splits::open_set::OpenSetSplit;
@@ -68,28 +68,30 @@ impl From<Part> for SplitPart {
 pub struct SplitFile {
     about: String,
     samples: Vec<(String, SplitPart)>,
-    /// If the samples are known by their row numbers: a checksum of the classes of the rows, in order.
+    /// If the samples are known by their row numbers: a checksum of their classes, in order.
     rows: Option<u32>,
 }
 
 /// Start of the line with the checksum of the rows.
 const ROWS: &str = "# rows ";
 
-/// A checksum of the classes of rows that are known by their numbers only, in order; `None` if they have other names. With the rows in another
-/// order, the numbers would mean other samples.
-fn rows_by_number<'a>(
-    names: impl Iterator<Item = String>,
-    classes: impl Iterator<Item = &'a str>,
-) -> Option<u32> {
+/// Whether samples are known by their row numbers only: names such as `row 7` or `7`, in ascending order, as an index of pandas has them. With
+/// the rows in another order, the numbers would mean other samples.
+fn are_row_numbers<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let number = |name: &str| name.strip_prefix("row ").unwrap_or(name).parse::<u64>().ok();
+    let mut last = None;
+    let mut ascend = names.map(|name| number(name).is_some_and(|number| last.replace(number) < Some(number)));
+    ascend.all(|ascends| ascends)
+}
+
+/// A checksum of the classes of samples, in order.
+fn sum_of<'a>(classes: impl Iterator<Item = &'a str>) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    for (row, (name, class)) in names.zip(classes).enumerate() {
-        if name != format!("row {row}") {
-            return None;
-        }
+    for class in classes {
         sum.update(class.as_bytes());
         sum.update(&[0]);
     }
-    Some(sum.finalize())
+    sum.finalize()
 }
 
 impl SplitFile {
@@ -99,11 +101,26 @@ impl SplitFile {
     }
 
     /// With the classes of the samples, in order. If the samples have only row numbers for names, the file stores a checksum of them, and a set
-    /// whose rows have other classes is refused.
+    /// whose samples have other classes is refused.
     #[must_use]
     pub fn of_classes<'a>(mut self, classes: impl Iterator<Item = &'a str>) -> Self {
-        self.rows = rows_by_number(self.samples.iter().map(|(name, _)| name.clone()), classes);
+        let names = self.samples.iter().map(|(name, _)| name.as_str());
+        self.rows = are_row_numbers(names).then(|| sum_of(classes));
         self
+    }
+
+    /// Checks that the samples, if they are known by their row numbers, have the classes they had when the file was written. `class_of` gives the
+    /// class of a sample; samples without one are not checked.
+    ///
+    /// # Errors
+    /// [`Error::SplitRows`], which names `path`.
+    pub fn require_rows<'a>(&self, path: &Path, class_of: impl Fn(&str) -> Option<&'a str>) -> Result<()> {
+        let Some(rows) = self.rows else { return Ok(()) };
+        let classes: Option<Vec<&str>> = self.samples.iter().map(|(name, _)| class_of(name)).collect();
+        if classes.is_some_and(|classes| sum_of(classes.into_iter()) != rows) {
+            return Err(Error::SplitRows { path: path.to_path_buf() });
+        }
+        Ok(())
     }
 
     /// The samples with their parts, in order.
@@ -161,18 +178,24 @@ impl SplitFile {
             table.column(column).ok_or_else(found)
         };
         let (at_sample, at_part) = (column("sample")?, column("part")?);
+        let mut names: Vec<String> = table.rows.iter().map(|fields| fields[at_sample].clone()).collect();
+        without_decimals(&mut names);
         let mut seen = HashMap::new();
         let mut samples = Vec::with_capacity(table.rows.len());
-        for (row, fields) in table.rows.iter().enumerate() {
+        for (row, (fields, sample)) in table.rows.iter().zip(&names).enumerate() {
             let word = fields[at_part].as_str();
             let part = match part_named(word) {
                 Some(part) => part.into(),
                 None if word.eq_ignore_ascii_case("out") => SplitPart::Out,
                 None => return Err(wrong(table.wrong(row, at_part, "train, test or out"))),
             };
-            let sample = &fields[at_sample];
             if let Some(first) = seen.insert(sample.as_str(), row) {
-                return Err(wrong(Problem::RepeatedId { id: sample.clone(), first, second: row }));
+                return Err(wrong(Problem::RepeatedId {
+                    id: sample.clone(),
+                    column: "sample".into(),
+                    first,
+                    second: row,
+                }));
             }
             samples.push((sample.clone(), part));
         }
@@ -199,12 +222,11 @@ impl SplitFile {
         };
         let found: Vec<Option<SplitPart>> =
             (0..set.len()).map(|sample| parts.remove(set.sample_id(sample).as_str())).collect();
-        let classes = || set.labels().iter().map(|class| set.class_names()[*class as usize].as_str());
-        let names = (0..set.len()).map(|sample| set.sample_id(sample));
-        if let Some(rows) = self.rows.filter(|_| found.iter().all(Option::is_some))
-            && rows_by_number(names, classes()).is_some_and(|found| found != rows)
-        {
-            return Err(Error::SplitRows { path: path.to_path_buf() });
+        if self.rows.is_some() {
+            let class = |class: &u32| set.class_names()[*class as usize].as_str();
+            let names = (0..set.len()).map(|sample| set.sample_id(sample));
+            let classes: HashMap<String, &str> = names.zip(set.labels().iter().map(class)).collect();
+            self.require_rows(path, |name| classes.get(name).copied())?;
         }
         if let Some(first) = found.iter().position(Option::is_none) {
             let count = found.iter().filter(|part| part.is_none()).count();

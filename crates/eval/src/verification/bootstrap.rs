@@ -9,6 +9,8 @@
 //! - [`identities`] resamples classes: a class drawn `m` times counts `m` times in each of its genuine pairs and `m * n` times in
 //!   impostor pairs with a class drawn `n` times. The interval says how far the measures carry over to other people or products.
 //!   [`classes`] does this for all pairs of a set.
+//!
+//! Few things to draw from give intervals that are too narrow ([`FEW_DRAWN`]), and two give none ([`LEAST_DRAWN`]).
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -20,6 +22,13 @@ use super::measures::{TABLE_FAR, Verification, require_both};
 use super::pairs::{VerificationOptions, identity_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+
+/// Fewest identities, or pairs of each kind, to draw from. Two give resamples of one of them, or the data itself.
+pub const LEAST_DRAWN: usize = 3;
+
+/// Fewest identities, or pairs of each kind, that give intervals of about the stated confidence. With 3 classes, intervals of 95 % contain the
+/// true value in 77 % of all cases, with 4 in 85 %.
+pub const FEW_DRAWN: usize = 10;
 
 /// How to resample.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +66,10 @@ pub struct Interval {
 pub struct Intervals {
     /// Share of results inside each interval.
     pub confidence: f64,
-    /// Resamples used. Resamples of classes without both kinds of pair are left out.
+    /// Resamples used.
     pub resamples: usize,
+    /// Resamples of classes that were left out, because they did not have both kinds of pair.
+    pub discarded: usize,
     /// What was drawn for each resample: this many identities, or this many pairs.
     pub drawn: usize,
     /// Area under the ROC curve.
@@ -94,7 +105,8 @@ struct Step {
 ///
 /// # Errors
 /// [`Error::Option`] for options outside their range or a verification that was binned by
-/// [`streaming`](super::streaming); [`Error::TooManyPairs`] beyond `max_pairs`.
+/// [`streaming`](super::streaming); [`Error::TooManyPairs`] beyond `max_pairs`; [`Error::TooFewToDraw`] with fewer than [`LEAST_DRAWN`]
+/// pairs of a kind.
 pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<Intervals> {
     check(options, verification.pairs)?;
     if let Some(resolution) = verification.resolution {
@@ -105,6 +117,8 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         });
     }
     let (genuine, impostor) = (verification.scores.genuine(), verification.scores.impostor());
+    require_enough("genuine pairs", genuine.len())?;
+    require_enough("impostor pairs", impostor.len())?;
     let steps: Vec<Step> = verification
         .scores
         .steps()
@@ -140,7 +154,7 @@ pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<In
 ///
 /// # Errors
 /// [`Error::MissingScores`] if one kind of pair is missing; [`Error::NonFiniteScore`]; [`Error::Option`] for options outside their
-/// range; [`Error::TooManyPairs`] beyond `max_pairs`. Each pair takes 40 bytes, in addition to those per thread.
+/// range; [`Error::TooManyPairs`] beyond `max_pairs`; [`Error::TooFewToDraw`] with fewer than [`LEAST_DRAWN`] classes. Each pair takes 40 bytes, in addition to those per thread.
 pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<Intervals> {
     check(options, pairs.len() as u64)?;
     if let Some(index) = pairs.iter().position(|pair| !pair.score.is_finite()) {
@@ -156,6 +170,7 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
         .collect();
     let (mut genuine, mut impostor): (Vec<_>, Vec<_>) = scored.into_iter().partition(|pair| pair.3);
     require_both(genuine.len(), impostor.len())?;
+    require_enough("identities", labels.len())?;
     for list in [&mut genuine, &mut impostor] {
         list.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     }
@@ -182,6 +197,10 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
     })?;
     found.drawn = count;
     Ok(found)
+}
+
+fn require_enough(what: &'static str, found: usize) -> Result<()> {
+    if found < LEAST_DRAWN { Err(Error::TooFewToDraw { what, found, least: LEAST_DRAWN }) } else { Ok(()) }
 }
 
 fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
@@ -231,6 +250,7 @@ fn resample(
     Ok(Intervals {
         confidence: options.confidence,
         resamples: results.len(),
+        discarded: options.resamples - results.len(),
         drawn: 0,
         auc: interval(0),
         eer: interval(1),
@@ -331,6 +351,23 @@ mod tests {
         }
         let default = pairs(&found, &BootstrapOptions::default()).unwrap();
         assert!(default.tar_at_far.iter().map(|line| line.far).eq(TABLE_FAR));
+    }
+
+    #[test]
+    fn few_classes_or_pairs_give_no_intervals_and_discarded_resamples_are_counted() {
+        let pair = |score: f64, a: u32, b: u32| IdentityPair { score, identities: (a, b), same: a == b };
+        let mut list = vec![pair(0.9, 0, 0), pair(0.7, 1, 1), pair(0.4, 0, 1)];
+        let options = BootstrapOptions { resamples: 300, ..BootstrapOptions::default() };
+        let two = identities(&list, &options);
+        assert_eq!(two, Err(Error::TooFewToDraw { what: "identities", found: 2, least: 3 }));
+        list.extend([pair(0.8, 2, 2), pair(0.1, 0, 2), pair(0.3, 1, 2)]);
+        let three = identities(&list, &options).unwrap();
+        // Three draws of one class have no impostor pairs: a ninth of the resamples.
+        assert!((15..=55).contains(&three.discarded), "{three:?}");
+        assert_eq!(three.resamples + three.discarded, 300);
+        let few = from_cosines(vec![0.9, 0.8, 0.7], vec![0.1, 0.2]).unwrap();
+        let expected = Error::TooFewToDraw { what: "impostor pairs", found: 2, least: 3 };
+        assert_eq!(pairs(&few, &options), Err(expected));
     }
 
     #[test]

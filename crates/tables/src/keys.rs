@@ -1,0 +1,141 @@
+//! Columns of a table that are neither values nor labels, ids and the like. One that tells the rows apart, such as `filename`, joins the table
+//! to another file that has it too.
+
+use std::collections::{HashMap, HashSet};
+
+use super::spelling::{is_missing, without_decimals};
+
+/// Columns of a file that may tell its rows apart, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    columns: Vec<Key>,
+}
+
+/// Such a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Its name in the file. That of an index of pandas is empty.
+    pub(super) name: String,
+    /// Its position in the file.
+    at: usize,
+    /// One text per row.
+    pub(super) texts: Vec<String>,
+}
+
+impl Keys {
+    /// Empty columns at these positions.
+    pub(super) fn at(positions: impl Iterator<Item = usize>, names: &[String]) -> Self {
+        let key = |at: usize| Key { name: names[at].clone(), at, texts: Vec::new() };
+        Self { columns: positions.map(key).collect() }
+    }
+
+    /// Adds a row. `text` returns the text of a column, or `None` if it cannot be written as text. Columns without texts and columns of
+    /// measurements are dropped.
+    pub(super) fn add<E>(
+        &mut self,
+        mut text: impl FnMut(usize) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
+        let mut nth = 0;
+        while let Some(key) = self.columns.get_mut(nth) {
+            if let Some(text) = text(key.at)?.filter(|text| !is_measured(text)) {
+                key.texts.push(text);
+                nth += 1;
+            } else {
+                self.columns.remove(nth);
+            }
+        }
+        Ok(())
+    }
+
+    /// Called after the last row.
+    pub(super) fn finish(&mut self) {
+        self.columns.iter_mut().for_each(|key| without_decimals(&mut key.texts));
+    }
+
+    /// Adds a whole column.
+    pub(super) fn push(&mut self, name: &str, texts: Vec<String>) {
+        if !texts.iter().any(|text| is_measured(text)) {
+            self.columns.push(Key { name: name.to_owned(), at: 0, texts });
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.columns.iter()
+    }
+}
+
+impl Key {
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        self.texts.iter().map(String::as_str)
+    }
+}
+
+/// Whether a text is a number with a fraction. A column with such numbers has measurements, which do not tell rows apart.
+pub(super) fn is_measured(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|value| value.is_finite() && value.fract() != 0.0)
+}
+
+/// Whether every row has a text, and no two rows the same.
+pub(super) fn identify<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = HashSet::new();
+    let mut all = texts.map(|text| !is_missing(text) && seen.insert(text));
+    all.all(|different| different)
+}
+
+/// The first row whose text an earlier row has, after that row.
+pub(super) fn repeated<'a>(texts: impl Iterator<Item = &'a str>) -> Option<[usize; 2]> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    texts.enumerate().find_map(|(row, text)| seen.insert(text, row).map(|first| [first, row]))
+}
+
+/// Whether texts are the numbers from `first`, in order.
+pub(super) fn counts_from<'a>(first: usize, texts: impl Iterator<Item = &'a str>) -> bool {
+    (first..).zip(texts).all(|(at, text)| text.parse() == Ok(at))
+}
+
+/// Whether texts are the numbers from 0, or from 1, in order.
+pub(super) fn counts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> bool {
+    counts_from(0, texts.clone()) || counts_from(1, texts)
+}
+
+/// The letters and digits of the name of a column, in lower case: equal for `file_name` and `Filename`. Empty for the index of pandas, whatever
+/// the file format calls it.
+pub(super) fn plain(name: &str) -> String {
+    let plain: String = name.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    match plain.to_lowercase() {
+        plain if plain == "unnamed0" || plain == "indexlevel0" => String::new(),
+        plain if plain.is_empty() => name.trim().to_owned(),
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_and_lists_are_no_keys() {
+        let names = ["name", "age", "height", "list"].map(str::to_owned);
+        let mut keys = Keys::at(0..4, &names);
+        for row in [["a", "3.0", "5"], ["b", "4.0", "1.5"]] {
+            keys.add(|at| Ok::<_, ()>(row.get(at).map(|text| (*text).to_owned()))).unwrap();
+        }
+        keys.finish();
+        let found: Vec<(&str, Vec<&str>)> =
+            keys.iter().map(|key| (key.name.as_str(), key.texts().collect())).collect();
+        assert_eq!(found, [("name", vec!["a", "b"]), ("age", vec!["3", "4"])]);
+    }
+
+    #[test]
+    fn columns_are_named_loosely_and_tell_rows_apart() {
+        for (a, b) in [("File_Name", "filename"), ("", "Unnamed: 0"), ("__index_level_0__", ""), (" #", "# ")]
+        {
+            assert_eq!(plain(a), plain(b), "{a} {b}");
+        }
+        assert_ne!(plain("#"), plain(""));
+        assert!(identify(["a", "b"].into_iter()) && !identify(["a", "a"].into_iter()));
+        assert!(!identify(["a", ""].into_iter()) && !identify(["a", "nan"].into_iter()));
+        assert!(counts(["0", "1"].into_iter()) && counts(["1", "2"].into_iter()));
+        assert!(!counts(["2", "3"].into_iter()) && !counts(["1", "0"].into_iter()));
+    }
+}
