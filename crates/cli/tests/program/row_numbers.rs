@@ -9,7 +9,7 @@ fn tables(place: &Workplace) {
         let angle = (row % 6) as f64 + 0.01 * row as f64;
         format!("class {},{},{},0.1{row}\n", row % 6, angle.cos(), angle.sin())
     };
-    let other = |row: usize| row * 7 % 60;
+    let other = |row: usize| row * 11 % 60;
     for (name, of) in [("t", &(|row| row) as &dyn Fn(usize) -> usize), ("other", &other)] {
         let plain: String = (0..60).map(|row| line(of(row))).collect();
         let counted: String = (0..60).map(|row| format!("{row},{}", line(of(row)))).collect();

@@ -164,7 +164,7 @@ fn embeddings_in_mixed_precision_are_close_and_state_it() {
     assert_ne!(full, mixed, "factors in bfloat16");
     for (full, mixed) in full.chunks(4).zip(mixed.chunks(4)) {
         let cosine: f32 = full.iter().zip(mixed).map(|(a, b)| a * b).sum();
-        assert!(cosine > 0.999, "{full:?} and {mixed:?}");
+        assert!(cosine > 0.99, "{full:?} and {mixed:?}");
     }
     assert_eq!(json(&place.path().join("full.npy.about.json"))["precision"], "full");
     assert_eq!(json(&place.path().join("mixed.npy.about.json"))["precision"], "mixed");
