@@ -1,6 +1,6 @@
 //! The error type of this crate: a problem and the file that has it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::echo::{echo, echo_list};
 use super::keys::plain;
@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[error("{}: {problem}", path.display())]
 pub struct Error {
     /// The file.
-    pub path: PathBuf,
+    pub path: Box<Path>,
     /// The problem. It is part of the message, so it is not a source.
     pub problem: Problem,
 }
@@ -384,7 +384,7 @@ pub enum Problem {
     )]
     IdNotInTable {
         /// The line or row of the first such id.
-        place: String,
+        place: Box<str>,
         /// The first such id.
         id: Box<str>,
         /// The column of the ids.
@@ -527,7 +527,7 @@ pub enum Problem {
 impl Problem {
     /// The error for a file with this problem.
     pub fn at(self, path: &Path) -> Error {
-        Error { path: path.to_owned(), problem: self }
+        Error { path: path.into(), problem: self }
     }
 }
 

@@ -218,7 +218,9 @@ impl RowNames {
             let (place, id) = (self.table.place(row).to_string(), self.table.rows[row][column].as_str());
             let hint = hint(id, ids.iter().map(String::as_str));
             let (count, id, column, table) = (places.len(), id.into(), name(), table());
-            return Err(Problem::IdNotInTable { place, id, column, count, table, hint }.at(&self.path));
+            return Err(
+                Problem::IdNotInTable { place: place.into(), id, column, count, table, hint }.at(&self.path)
+            );
         }
         if let Some(first) = order.iter().position(Option::is_none) {
             let count = order.iter().filter(|at| at.is_none()).count();

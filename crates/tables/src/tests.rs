@@ -149,7 +149,7 @@ fn rows_are_read_by_position() {
     let table = open(&path).unwrap();
     folder.file("shrinks.npy", b"");
     let error = table.rows.read_into(0, &mut [0.0; 4]).unwrap_err();
-    assert!(matches!(error.problem, Problem::Read(_)) && error.path == path, "{error}");
+    assert!(matches!(error.problem, Problem::Read(_)) && *error.path == *path, "{error}");
 }
 
 #[test]

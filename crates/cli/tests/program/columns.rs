@@ -292,7 +292,7 @@ fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_matrix
 fn a_column_of_words_for_parts_is_named_wherever_it_is() {
     let place = place();
     let rows: Vec<String> = table(&["e0", "e1", "e2", "e3"]).lines().skip(1).map(str::to_owned).collect();
-    let part = |row: usize| if row % 5 == 0 { "PublicTest" } else { "Training" };
+    let part = |row: usize| if row.is_multiple_of(5) { "PublicTest" } else { "Training" };
     let with_part: String =
         rows.iter().enumerate().map(|(row, line)| format!("{line},{}\n", part(row))).collect();
     place.write("parts.csv", format!("label,e0,e1,e2,e3,Usage\n{with_part}").as_bytes());

@@ -54,7 +54,7 @@ const NEARLY_PATH: [&str; 16] = [
 ];
 /// The error for a table that cannot be opened. With text in place of numbers it may be a list of images in other words.
 fn no_table(path: &Path, error: TableError) -> Error {
-    if error.path != path {
+    if *error.path != *path {
         return error.into();
     }
     let column = match &error.problem {
