@@ -191,12 +191,16 @@ fn add_distances(drift: &mut [f32], squares: &mut [f32], centre: &[f32], values:
 }
 
 fn forward_row(maps: [&[f32]; 4], input: &[f32], output: &mut [MaybeUninit<f32>]) {
+    // The loop ends with the shortest slice, and the caller relies on all of the output.
+    assert!(maps.iter().all(|map| map.len() == output.len()) && input.len() == output.len());
     dispatch!(detected(), fn(maps: [&[f32]; 4], input: &[f32], output: &mut [MaybeUninit<f32>]) {
-        let [scale, offset, slope, _] = maps.map(|values| &values[..input.len()]);
-        let output = &mut output[..input.len()];
-        for at in 0..input.len() {
-            let affine = input[at] * scale[at] + offset[at];
-            output[at].write(if affine > 0.0 { affine } else { slope[at] * affine });
+        let [scale, offset, slope, _] = maps;
+        let values = input.iter().zip(scale).zip(offset).zip(slope).zip(output);
+        for ((((value, scale), offset), slope), output) in values {
+            let affine = value * scale + offset;
+            // Both sides before the choice, so that the loop has no branch and the compiler uses whole registers.
+            let sloped = slope * affine;
+            output.write(if affine > 0.0 { affine } else { sloped });
         }
     });
 }
@@ -225,15 +229,18 @@ fn backward_row(
     gradient: &[f32],
     out: &mut [MaybeUninit<f32>],
 ) {
+    assert!(maps.iter().chain(&shares).all(|map| map.len() == out.len()));
+    assert!(input.len() == out.len() && gradient.len() == out.len());
     dispatch!(detected(), fn(maps: [&[f32]; 4], shares: [&[f32]; 2], input: &[f32], gradient: &[f32], out: &mut [MaybeUninit<f32>]) {
-        let length = input.len();
-        let [scale, offset, slope, centre] = maps.map(|values| &values[..length]);
-        let [common, along] = shares.map(|values| &values[..length]);
-        let (gradient, out) = (&gradient[..length], &mut out[..length]);
-        for at in 0..length {
-            let affine = input[at] * scale[at] + offset[at];
-            let inner = if affine > 0.0 { gradient[at] } else { slope[at] * gradient[at] };
-            out[at].write(scale[at] * (inner - common[at] - along[at] * (input[at] - centre[at])));
+        let [scale, offset, slope, centre] = maps;
+        let [common, along] = shares;
+        let maps = scale.iter().zip(offset).zip(slope).zip(centre).zip(common).zip(along);
+        let values = input.iter().zip(gradient).zip(out);
+        for (((value, gradient), out), (((((scale, offset), slope), centre), common), along)) in values.zip(maps) {
+            let affine = value * scale + offset;
+            let sloped = slope * gradient;
+            let inner = if affine > 0.0 { *gradient } else { sloped };
+            out.write(scale * (inner - common - along * (value - centre)));
         }
     });
 }
