@@ -5,7 +5,6 @@
 //! model, so that embeddings of different models are not compared, and has the checksums of the file and its names.
 
 use super::paths::with_suffix;
-use super::unfinished::full;
 use crate::progress;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -29,7 +28,7 @@ pub(super) struct MadeBy {
     input: PathBuf,
     rows: usize,
     dim: usize,
-    #[serde(default = "full")]
+    #[serde(default)]
     precision: PrecisionName,
     /// The classes of the model's training, if its file lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,15 +37,10 @@ pub(super) struct Made {
     pub(super) rows: usize,
     pub(super) dim: usize,
     /// Absent in files that were begun before there was a choice.
-    #[serde(default = "full")]
+    #[serde(default)]
     pub(super) precision: PrecisionName,
     /// Checksum of the names of all images; for a table, of its size and the time of its last change.
     pub(super) samples: u32,
-}
-
-/// The precision of embeddings whose file does not name one.
-pub(super) fn full() -> PrecisionName {
-    PrecisionName::Full
 }
 
 /// Claims the output file: no other program writes it while the lock exists.

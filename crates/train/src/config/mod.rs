@@ -442,10 +442,11 @@ impl SamplerConfig {
 }
 
 /// Precision of the backbone in training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionName {
     /// `f32` throughout.
+    #[default]
     Full,
     /// On the CPU, factors of products in bfloat16. On other devices, activations and matrix products in half precision.
     Mixed,
