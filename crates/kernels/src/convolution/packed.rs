@@ -300,12 +300,12 @@ fn product_task(
     let pitch = tiles * wide;
     let first_row = of_task[0].first;
     let last = of_task[of_task.len() - 1];
+    let depth_step = tile::depth_step(arithmetic);
     // As many channels as end at a whole step of the depth.
-    let step = tile::depth_step(arithmetic);
-    let step = step / gcd(step, taps.max(1));
+    let step = depth_step / gcd(depth_step, taps.max(1));
     let fitting = PACKED_BYTES / (size_of::<f32>() * wide * taps.max(1));
     let channels = (fitting / step * step).max(step).min(patches.channels.max(1));
-    let depth_of_tile = (channels * taps).next_multiple_of(tile::depth_step(arithmetic));
+    let depth_of_tile = (channels * taps).next_multiple_of(depth_step);
     // Each tile has its own place, with room for the last register.
     let tile_len = (depth_of_tile * wide + tile::largest_register()).next_multiple_of(ALIGNED);
     buffers.pieces.clear();
@@ -323,8 +323,7 @@ fn product_task(
         // Channel by channel over all tiles, so that the source is read in long runs.
         patches.pack(arithmetic.set(), &buffers.pieces, channels.clone(), taps * wide, packed);
         for (tile, packed) in packed.chunks_exact_mut(tile_len).take(tiles).enumerate() {
-            packed[depth.len() * wide..depth.len().next_multiple_of(tile::depth_step(arithmetic)) * wide]
-                .fill(0.0);
+            packed[depth.len() * wide..depth.len().next_multiple_of(depth_step) * wide].fill(0.0);
             for panel in of_task {
                 let sums = &mut sums[(panel.first - first_row) * pitch + tile * wide..];
                 tile::packed(&multiplier, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);

@@ -11,16 +11,16 @@ use std::ops::Range;
 use super::pack::{Order, check, pair_of};
 pub(crate) use super::tile::COLUMNS;
 use crate::matrix::MatRef;
-use crate::simd::amx::{Configured, Contents, ROWS as TILE_ROWS};
+use crate::simd::amx::{Configured, Contents, ROW_BYTES, ROWS as TILE_ROWS};
 use crate::simd::turn::turn;
 use crate::simd::{Lanes, detected, dispatch};
 
 /// Rows of a panel of the first factor: two tiles.
 pub(crate) const ROWS: usize = 2 * TILE_ROWS;
 /// Pairs of a tile.
-pub(crate) const PAIRS: usize = 16;
+pub(crate) const PAIRS: usize = ROW_BYTES / size_of::<u32>();
 
-const _: () = assert!(COLUMNS == 2 * 16, "two tiles of columns");
+const _: () = assert!(COLUMNS == 2 * PAIRS, "two tiles of columns");
 
 pub(super) fn is_available() -> bool {
     Contents::Bfloat16.is_available()

@@ -11,7 +11,9 @@
 use std::arch::asm;
 
 use super::tile::{PANEL, TILE_DEPTH as DEPTH, TILE_ROWS as ROWS};
-use crate::simd::amx::{Configured, Contents};
+use crate::simd::amx::{self, Configured, Contents};
+
+const _: () = assert!(ROWS == amx::ROWS && DEPTH == amx::ROW_BYTES, "a tile of samples fills a register");
 
 /// Samples that are scored together.
 const SAMPLES: usize = 2 * ROWS;
@@ -105,7 +107,7 @@ fn four(
     assert!(out.iter().all(|out| out.len() == SAMPLES * PANEL));
     let [near, far] = out;
     // SAFETY: each turn reads ROWS * DEPTH bytes of each block and DEPTH * PANEL bytes of each panel, 1024 in both cases.
-    // Blocks and panels hold exactly `turns` of these, as asserted. The registers are written to SAMPLES rows of STRIDE
+    // Blocks and panels hold exactly `turns` of these, as asserted. The registers are written to SAMPLES rows of 64
     // bytes of each `out`. `score`, the only caller, has configured the tiles, and no other code uses them.
     unsafe {
         asm!(
