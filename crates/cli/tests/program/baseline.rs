@@ -143,6 +143,47 @@ fn few_unseen_classes_are_told_everywhere() {
     assert!(!found.iter().any(|warning| warning.contains("unseen classes")), "{found:?}");
 }
 
+/// One short run with three weaknesses: an unseen class of one sample, few samples behind the known accuracy, and a setting of another sampler.
+#[test]
+fn results_of_few_samples_and_settings_without_effect_are_told() {
+    let place = Workplace::new();
+    table(&place, "data.csv", 26, 0.5);
+    let mut data = std::fs::read_to_string(place.path().join("data.csv")).expect("there");
+    data.push_str("alone,1,1,1,0,0,0,0,0\n");
+    place.write("data.csv", data.as_bytes());
+    settings(&place, "data.csv", "");
+    let drawn = std::fs::read_to_string(place.path().join("run.toml")).expect("there");
+    let few = drawn
+        .replace("unseen = 3", "hold_out = 0.01")
+        .replace("[sampler]", "[sampler]\npower = 0.3\nsamples_per_class = 3");
+    place.write("run.toml", few.as_bytes());
+    let unseen: Vec<String> = (0..19).map(|class| format!("class-{class}")).chain(["alone".into()]).collect();
+    let output = train(&place, "run", &["--unseen-classes", &unseen.join(",")]);
+    success(&output);
+    let report = json(&place.path().join("run/report.json"));
+    let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");
+    // 20 unseen classes would be enough. One sample of each of the 7 known classes is held out.
+    assert_eq!(
+        (&report["unseen"]["retrieval"]["excluded_queries"], &report["known"]["samples"]),
+        (&1.into(), &7.into())
+    );
+    let said = warnings(&report);
+    for sentence in [
+        "Only 19 of the 20 unseen classes have at least two samples, fewer than 20",
+        "The accuracy on known classes is of only 7 vectors, of 7 of the 7 known classes",
+    ] {
+        assert!(said.iter().any(|warning| warning.contains(sentence)), "{sentence}: {said:?}");
+        for shown in [&output.stdout, &output.stderr] {
+            assert!(text(shown).contains(sentence), "{sentence}: {}", text(shown));
+        }
+        assert!(page.contains(sentence), "{sentence}");
+    }
+    for (key, sampler) in [("power", "by-frequency"), ("samples_per_class", "class-balanced")] {
+        let sentence = format!("sampler.{key}: no effect, because only the sampler `{sampler}` uses it");
+        assert!(text(&output.stderr).contains(&sentence), "{sentence}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn classes_that_were_unseen_for_the_weights_stay_unseen() {
     let place = Workplace::new();

@@ -172,6 +172,54 @@ fn a_set_is_described_before_it_is_trained_on() {
     place.refused(&["data", "info", "images", "-o", "info.png"], &["--out", ".html or .svg"]);
 }
 
+/// Parts of samples in tar shards that only some of them name.
+#[test]
+fn samples_of_shards_without_a_part_are_told() {
+    let place = Workplace::new();
+    place.write("tiny.toml", TINY.replace("unseen = 2", "closed_set = true").as_bytes());
+    let shard = |name: &str, part: &dyn Fn(u8) -> Option<&'static str>| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (class, number) in (0..4).flat_map(|class| (0..4).map(move |number| (class, number))) {
+            let split = part(number).map_or_else(String::new, |part| format!(", \"split\": \"{part}\""));
+            let about = format!("{{\"label\": {class}{split}}}").into_bytes();
+            for (ending, bytes) in [("png", png(class, number)), ("json", about)] {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(bytes.len() as u64);
+                header.set_mode(0o644);
+                let name = format!("{class}{number}.{ending}");
+                builder.append_data(&mut header, name, bytes.as_slice()).expect("in memory");
+            }
+        }
+        place.write(name, &builder.into_inner().expect("in memory"));
+    };
+    let info = |data: &str| {
+        let output = place.run(&["data", "info", data]);
+        success(&output);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    shard("cars-0.tar", &|number| (number < 2).then_some("test"));
+    let unmarked = "8 of 16 images have no `split`, although others have one";
+    let outcome = "they are in the part `train`. The first is ";
+    let said = info("cars-0.tar");
+    assert!(said.contains(unmarked) && said.contains(outcome), "{said}");
+    let output = place.run(&["train", "--config", "tiny.toml", "--data", "cars-0.tar", "--out", "run"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(unmarked) && said.contains("evaluating on 8 test images"), "{said}");
+    let report = json(&place.path().join("run/report.json"));
+    assert!(report["warnings"].to_string().contains(unmarked), "{report}");
+    shard("cars-1.tar", &|number| (number < 2).then_some("train"));
+    let said = info("cars-1.tar");
+    let outcome = "because none is marked as test, the marks are ignored and parts are drawn";
+    assert!(said.contains(unmarked) && said.contains(outcome), "{said}");
+    shard("cars-2.tar", &|number| Some(if number == 0 { "test" } else { "train" }));
+    assert!(!info("cars-2.tar").contains("have no `split`"));
+    shard("cars-3.tar", &|number| Some(if number == 0 { "probe" } else { "train" }));
+    assert!(info("cars-3.tar").contains("split is \"probe\"; expected train or test (or val)"));
+    let train = ["train", "--config", "tiny.toml", "--data", "cars-3.tar", "--out", "no"];
+    place.refused(&train, &["4 of 16 images cannot be used", "split is \"probe\""]);
+}
+
 #[test]
 fn unusable_data_has_an_exit_status() {
     let place = place();

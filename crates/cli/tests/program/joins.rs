@@ -395,6 +395,15 @@ fn tables_with_names_next_to_them_are_trained_on() {
         &chosen["retrieval"]["map_at_r"],
         report["unseen"]["retrieval"]["map_at_r"].as_f64().expect("a number"),
     );
+    // The split of another run, whose model was trained on other rows.
+    let of_another = "run-2/model.safetensors, but another model made the embeddings";
+    let mut other = train;
+    other[4] = "3";
+    success(&place.run(&[&other[..], &["--out", "run-2"]].concat()));
+    assert!(!chosen["warnings"].to_string().contains("another model"), "{}", chosen["warnings"]);
+    let other = found(&place, &["retrieval", "e.npy", "--split", "run-2/split.csv"]);
+    let warnings = other["warnings"].to_string();
+    assert!(warnings.contains("--split: run-2/split.csv") && warnings.contains(of_another), "{warnings}");
     // An existing folder, and a device that is not there, are reported before the data is read.
     place.write("v.names.csv", b"id,label\n");
     place.refused(&[&train[..], &["--out", "run"]].concat(), &["the run folder run already exists"]);

@@ -1,6 +1,6 @@
 //! Models out and in: `export`, and `train` with weights, frozen parts and factors.
 
-use super::{SMALL, Workplace, json, success};
+use super::{SMALL, Workplace, image_folder, json, success};
 
 fn trained(place: &Workplace, out: &str, extra: &[&str]) {
     success(&place.run(&[&["train", "--config", "small.toml", "--out", out], extra].concat()));
@@ -9,6 +9,21 @@ fn trained(place: &Workplace, out: &str, extra: &[&str]) {
 fn said(output: &std::process::Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
+}
+
+/// A model file with another value of its normalisation, and without its checksum.
+fn normalised(model: &[u8], key: &str, value: &str) -> Vec<u8> {
+    let (length, rest) = model.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("8 bytes"));
+    let (header, tensors) = rest.split_at(usize::try_from(length).expect("small"));
+    let mut header: serde_json::Value = serde_json::from_slice(header).expect("JSON");
+    let about = header["__metadata__"]["widemargin"].as_str().expect("text");
+    let mut about: serde_json::Value = serde_json::from_str(about).expect("JSON");
+    about.as_object_mut().expect("an object").remove("crc32").expect("a checksum");
+    about["normalisation"][key] = serde_json::json!([value.parse::<f64>().expect("a number")]);
+    header["__metadata__"]["widemargin"] = about.to_string().into();
+    let header = header.to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), tensors].concat()
 }
 
 #[test]
@@ -29,6 +44,22 @@ fn a_run_is_exported_with_what_must_be_known() {
     place.refused(&["export", "--model", "run", "-o", "model.onnx"], &["model.onnx: already exists"]);
     place.refused(&["export", "--model", "run", "-o", "model.bin"], &["--out: found model.bin", ".onnx"]);
     place.refused(&["export", "--model", "none", "-o", "a.onnx"], &["none", "cannot be read"]);
+    // A file of another program, without a checksum, whose normalisation is none of pixels from 0 to 1.
+    image_folder(&place, "images", 2, 2);
+    let good = std::fs::read(place.path().join("run/model.safetensors")).expect("written");
+    for (key, value, expected) in [
+        ("deviation", "0.0", "deviation is 0; expected a finite number above 0"),
+        ("mean", "127.5", "mean is [127.5]; expected values from 0 to 1"),
+        ("deviation", "63.75", "divided by 255, these are [0.25]"),
+    ] {
+        place.write("bad.safetensors", &normalised(&good, key, value));
+        let named = ["bad.safetensors: ", expected];
+        place.refused(&["embed", "--model", "bad.safetensors", "images", "-o", "e.npy"], &named);
+        place.refused(&["export", "--model", "bad.safetensors", "-o", "bad.onnx"], &named);
+        assert!(!place.exists("e.npy") && !place.exists("bad.onnx"));
+    }
+    place.write("same.safetensors", &normalised(&good, "deviation", "0.25"));
+    success(&place.run(&["embed", "--model", "same.safetensors", "images", "-o", "e.npy"]));
 
     let output = place.run(&["export", "--model", "run/model.safetensors", "-o", "again.onnx", "--json"]);
     success(&output);
