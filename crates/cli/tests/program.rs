@@ -21,6 +21,8 @@ mod embedding;
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/foreign.rs"]
+mod foreign;
 #[path = "program/groups.rs"]
 mod groups;
 #[path = "program/images.rs"]

@@ -72,6 +72,29 @@ pub enum Error {
         /// What to do if they are parts.
         advice: String,
     },
+    /// A part folder with all images in one folder, next to a part with class folders: its labels are probably in a text file.
+    #[error(
+        "{path}: found {} of the part `{part}` in the one folder `{part}/{folder}`; expected a folder per class, as in `{other}`, which has \
+         {classes} of them. {labels}: move the images into a folder per class, or list all images in a manifest with the columns `path`, \
+         `label` and `split`. If `{folder}` is a class, use --parts only",
+        plural(*images, "image", "images")
+    )]
+    PartInOneFolder {
+        /// The folder that was given.
+        path: PathBuf,
+        /// The part folder.
+        part: Box<str>,
+        /// The only folder in it with images.
+        folder: Box<str>,
+        /// Number of images in it.
+        images: usize,
+        /// The part folder with class folders.
+        other: Box<str>,
+        /// Number of its class folders.
+        classes: usize,
+        /// Where the labels are, in words.
+        labels: Box<str>,
+    },
     /// Part folders were asked for, but there are none.
     #[error("{path}: --parts only, but no folder is named train, test, val or another name of a part")]
     NoPartFolders {

@@ -360,6 +360,9 @@ fn changed_folders(error: Error) -> Error {
         Error::Data(Data::PartsWithoutClasses { path, folders }) => {
             (path, format!("now the only folders with images are named like parts ({folders})"))
         }
+        Error::Data(Data::PartInOneFolder { path, part, folder, .. }) => {
+            (path, format!("now all images of the part `{part}` are in the folder `{folder}`"))
+        }
         Error::Data(Data::NoPartFolders { path }) => (path, "it has no part folders any more".to_owned()),
         Error::Data(Data::TooManyBad { path, bad, files, first, .. }) => {
             (path, format!("{bad} of {files} images cannot be used: {first}"))

@@ -33,14 +33,16 @@ impl CensusArguments {
         Ok(self.with(self.parts)?)
     }
 
-    /// [`take`](Self::take), but of folders that can be understood in two ways: every folder is a class, and the error is returned as
-    /// the second value.
+    /// [`take`](Self::take), but of folders that can be understood in two ways, or whose labels are somewhere else: every folder is a class, and
+    /// the error is returned as the second value.
     pub(super) fn take_ambiguous(&self) -> anyhow::Result<(Census, Option<Error>)> {
         require_as_embedded(&self.data)?;
         match self.with(self.parts) {
             Err(error @ (Error::MixedFolders { .. } | Error::UnclearParts { .. })) => {
                 Ok((self.with(PartFolders::None)?, Some(error)))
             }
+            // It is clear what the parts are.
+            Err(error @ Error::PartInOneFolder { .. }) => Ok((self.with(PartFolders::Only)?, Some(error))),
             census => Ok((census?, None)),
         }
     }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind, first_names, plural};
+use widemargin_data::{ClassCount, DataInfo, Error, HistogramBin, Spread, WarningKind, first_names, plural};
 use widemargin_durable::write_atomic;
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
@@ -49,9 +49,11 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     }
     let (census, ambiguous) = arguments.data.take_ambiguous()?;
     if let Some(error) = ambiguous {
-        say!(
-            "warning: {error}; `train` rejects this folder. Here every folder counts as a class, as with --parts none"
-        );
+        let reading = match error {
+            Error::PartInOneFolder { .. } => "this folder counts as a class, as with --parts only",
+            _ => "every folder counts as a class, as with --parts none",
+        };
+        say!("warning: {error}; `train` rejects this folder. Here {reading}");
     }
     let info = DataInfo::of(&census);
     if let Some(out) = &arguments.out {

@@ -35,6 +35,11 @@ use crate::{BadImage, Error, Part, Result};
 /// How many names of folders an error gives.
 const NAMED: usize = 5;
 
+/// Names of folders that have the images of a part whose labels are in a text file, as in Tiny-ImageNet.
+const FOLDERS_OF_IMAGES: [&str; 5] = ["images", "image", "imgs", "img", "jpegimages"];
+/// Extensions of files that can have those labels.
+const FILES_OF_LABELS: [&str; 5] = ["txt", "csv", "tsv", "json", "xml"];
+
 /// Lists the images of an image folder. Images outside the class folders have no class.
 pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
     let walked = walk(root, Depth::Deep)?;
@@ -93,6 +98,10 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         if let Some(folder) = class_folder(&below) {
             *unread.entry(folder).or_default() += 1;
         }
+    }
+    if options.parts == PartFolders::Auto && parts.is_some() {
+        let unread: Vec<PathBuf> = walked.unread.iter().map(|path| inside(path)).collect();
+        require_class_folders(root, &with_images, &files, &unread)?;
     }
     for folder in &above {
         for class in children(&root.join(folder))?.into_iter().map(|path| inside(&path)) {
@@ -304,6 +313,58 @@ fn require_clear_parts(
         return unclear(like_parts.iter().map(text).collect(), &what, advice.to_owned());
     }
     Ok(())
+}
+
+/// Rejects a part whose only class folder is called `images` or the like, if another part has several class folders: the labels of its images
+/// are somewhere else. `folders` are the class folders of all parts, and `unread` the files that are no images.
+fn require_class_folders(
+    root: &Path,
+    folders: &BTreeSet<PathBuf>,
+    files: &[FoundImage],
+    unread: &[PathBuf],
+) -> Result<()> {
+    let mut parts = BTreeMap::<&Path, Vec<&Path>>::new();
+    for folder in folders {
+        parts.entry(folder.parent().unwrap_or(Path::new(""))).or_default().push(folder);
+    }
+    let most = parts.iter().max_by_key(|(_, classes)| classes.len());
+    let is_of_images = |folder: &Path| {
+        let name = folder.file_name().map(|name| text_of(name.as_ref()).to_lowercase());
+        name.is_some_and(|name| FOLDERS_OF_IMAGES.contains(&name.as_str()))
+    };
+    let has_classes =
+        |classes: &[&Path]| classes.len() > 1 && !classes.iter().any(|folder| is_of_images(folder));
+    let Some((other, classes)) = most.filter(|(_, classes)| has_classes(classes)) else { return Ok(()) };
+    let labels_of = |part: &Path| {
+        let could_be = |file: &&PathBuf| {
+            let ending = file.extension().map(|ending| text_of(ending.as_ref()).to_lowercase());
+            file.parent() == Some(part)
+                && ending.is_some_and(|ending| FILES_OF_LABELS.contains(&ending.as_str()))
+        };
+        unread.iter().find(could_be)
+    };
+    let alone = |(part, classes): (&&'_ Path, &Vec<&'_ Path>)| match classes.as_slice() {
+        [only] if is_of_images(only) => Some((part.to_path_buf(), only.to_path_buf())),
+        _ => None,
+    };
+    let mut found: Vec<(PathBuf, PathBuf)> = parts.iter().filter_map(alone).collect();
+    // The part with a file of labels says most.
+    found.sort_by_key(|(part, _)| labels_of(part).is_none());
+    let Some((part, folder)) = found.first() else { return Ok(()) };
+    let inside = format!("{}/", text_of(folder));
+    let labels = match labels_of(part) {
+        Some(file) => format!("Their labels seem to be in {}, which is not read", text_of(file)),
+        None => format!("If they have no labels, move `{}` away; if they have", text_of(part)),
+    };
+    Err(Error::PartInOneFolder {
+        path: root.to_path_buf(),
+        part: text_of(part).into(),
+        folder: folder.file_name().map(|name| text_of(name.as_ref())).unwrap_or_default().into(),
+        images: files.iter().filter(|file| file.id.starts_with(&inside)).count(),
+        other: text_of(other).into(),
+        classes: classes.len(),
+        labels: labels.into(),
+    })
 }
 
 /// What is directly in a class folder.
@@ -621,6 +682,50 @@ mod tests {
             &["test tube/a/1.png", "latest/b/2.png"],
         ] {
             assert_eq!(list(folder(files).path(), FolderOptions::default()).unwrap().len(), files.len());
+        }
+    }
+
+    #[test]
+    fn a_part_with_its_images_in_one_folder_is_rejected_if_another_has_class_folders() {
+        let tiny = [
+            "train/n01/images/n01_0.JPEG",
+            "train/n01/n01_boxes.txt",
+            "train/n02/images/n02_0.JPEG",
+            "val/images/val_0.JPEG",
+            "val/images/val_1.JPEG",
+            "val/val_annotations.txt",
+            "test/images/test_0.JPEG",
+            "wnids.txt",
+        ];
+        let root = folder(&tiny);
+        for class_folder in [ClassFolder::Top, ClassFolder::Deepest] {
+            let said = list(root.path(), FolderOptions { class_folder, parts: PartFolders::Auto });
+            let said = said.unwrap_err().to_string();
+            for expected in [
+                "found 2 images of the part `val` in the one folder `val/images`; expected a folder per class, as in `train`, which has 2",
+                "Their labels seem to be in val/val_annotations.txt, which is not read",
+                "a manifest with the columns `path`, `label` and `split`",
+            ] {
+                assert!(said.contains(expected), "{expected}: {said}");
+            }
+        }
+        assert_eq!(
+            list(root.path(), with(PartFolders::Only)).unwrap().class_names(),
+            ["images", "n01", "n02"]
+        );
+        let root = folder(&["train/a/1.png", "train/b/1.png", "val/a/2.png", "test/Images/3.png"]);
+        let said = list(root.path(), FolderOptions::default()).unwrap_err().to_string();
+        assert!(
+            said.contains("If they have no labels, move `test` away; if they have: move the images"),
+            "{said}"
+        );
+        // A class of any other name, and parts that are alike.
+        for files in [
+            &["train/a/1.png", "train/b/1.png", "val/a/2.png"][..],
+            &["train/images/1.png", "val/images/2.png"],
+            &["train/images/1.png", "train/masks/1.png", "val/images/2.png", "val/masks/2.png"],
+        ] {
+            list(folder(files).path(), FolderOptions::default()).unwrap();
         }
     }
 

@@ -17,9 +17,9 @@ impl Listing {
     ///
     /// # Errors
     /// [`Error::NotImages`] for any other source; [`Error::Setting`] for options of image folders with another source;
-    /// [`Error::MixedFolders`], [`Error::UnclearParts`] and [`Error::NoPartFolders`] for folders that can be understood in two ways or not at
-    /// all; an error that names the file for a folder that cannot be listed, a manifest that cannot be read, or a shard that is damaged or
-    /// truncated.
+    /// [`Error::MixedFolders`], [`Error::UnclearParts`], [`Error::PartInOneFolder`] and [`Error::NoPartFolders`] for folders that can be
+    /// understood in two ways or not at all; an error that names the file for a folder that cannot be listed, a manifest that cannot be read,
+    /// or a shard that is damaged or truncated.
     pub fn open(source: &Source, folders: FolderOptions) -> Result<Self> {
         let listing = Self::open_damaged(source, folders)?;
         match listing.broken.first() {
