@@ -20,7 +20,7 @@ use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
-use widemargin_tables::{ColumnPattern, EmbeddingTable, is_table, open_columns};
+use widemargin_tables::{ColumnPattern, EmbeddingTable, is_table, open_columns, require_no_images};
 
 #[derive(Args)]
 pub(crate) struct NearestArguments {
@@ -174,6 +174,7 @@ fn by_model(
     for query in &arguments.queries {
         match model.description().takes {
             Takes::Images if is_table(query) => {
+                require_no_images(query)?;
                 bail!(
                     "{}: found a table of vectors, expected images: the model was trained on images",
                     query.display()

@@ -142,7 +142,16 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
             (Some(at), None)
         }
         (_, pattern) => {
-            let values = columns.values(&names, pattern).map_err(at_path)?;
+            let values = columns.values(&names, pattern);
+            let chosen = match (&values, pattern) {
+                (Ok(values), _) => values.columns.clone(),
+                (Err(_), None) => columns.others(names.len()).collect(),
+                (Err(_), Some(_)) => Vec::new(),
+            };
+            if let Some(at) = chosen.into_iter().find(|at| has_images(&reader, *at)) {
+                return Err(Problem::ImageColumn { column: names[at].clone() }.at(path));
+            }
+            let values = values.map_err(at_path)?;
             let only = <[usize; 1]>::try_from(values.columns.as_slice()).ok();
             let list = only.map(|[at]| at).filter(|at| is_list(&reader, *at));
             if let (None, Some(at)) = (list, values.columns.iter().find(|at| is_list(&reader, **at))) {
@@ -317,6 +326,17 @@ fn is_list(reader: &SerializedFileReader<File>, at: usize) -> bool {
     !reader.metadata().file_metadata().schema().get_fields()[at].is_primitive()
 }
 
+/// Whether a column holds image files as the library `datasets` writes them: a group of their bytes and path.
+fn has_images(reader: &SerializedFileReader<File>, at: usize) -> bool {
+    let field = &reader.metadata().file_metadata().schema().get_fields()[at];
+    let is_bytes = |field: &Arc<Type>| {
+        field.name() == "bytes"
+            && field.is_primitive()
+            && field.get_physical_type() == PhysicalType::BYTE_ARRAY
+    };
+    field.is_group() && field.get_fields().iter().any(is_bytes)
+}
+
 fn file_length(path: &Path) -> Result<u64> {
     let metadata = std::fs::metadata(path).map_err(|error| Problem::Read(error.to_string()).at(path))?;
     Ok(metadata.len())
@@ -350,6 +370,13 @@ impl<'a> TextBudget<'a> {
 /// The names of the columns.
 pub(super) fn names(path: &Path) -> Result<Vec<String>> {
     Ok(column_names(&open_file(path)?))
+}
+
+/// The first column with image files.
+pub(super) fn image_column(path: &Path) -> Result<Option<String>> {
+    let reader = open_file(path)?;
+    let names = column_names(&reader);
+    Ok((0..names.len()).find(|at| has_images(&reader, *at)).map(|at| names[at].clone()))
 }
 
 /// The columns whose values can be written as text.

@@ -26,10 +26,68 @@ pub enum Problem {
     #[error("cannot be read: {0}")]
     Read(String),
     /// The extension of the file name is not known.
-    #[error("unknown file extension \"{}\"; expected .npy, .safetensors, .csv or .parquet", echo(found))]
+    #[error(
+        "unknown file extension \"{}\"; expected .npy, .safetensors, .csv or .parquet{}",
+        echo(found),
+        in_archive(found, "the embeddings")
+    )]
     Ending {
         /// The extension found.
         found: String,
+    },
+    /// The extension of a file of labels or other names is one of a format that is not read.
+    #[error(
+        "found {what}s in a file with the extension \"{}\"; expected .csv, .tsv, .parquet, .npy, or text with one {what} per line{}",
+        echo(found),
+        in_archive(found, &format!("the {what}s"))
+    )]
+    NamesEnding {
+        /// `label`, `camera` or `name`.
+        what: &'static str,
+        /// The extension found.
+        found: String,
+    },
+    /// Every line of a text with one name per line seems to have two of them.
+    #[error(
+        "line 1 is \"{}\", and every line is like two columns, a name and a {what}; expected one {what} per line. Give only the {what} per \
+         line, or a .csv with the columns `id` and `{what}`. If a whole line is a {what}, put every line in double quotes",
+        echo(found)
+    )]
+    TwoColumns {
+        /// `label`, `camera` or `name`.
+        what: &'static str,
+        /// The first line.
+        found: String,
+    },
+    /// A column of image files instead of embeddings.
+    #[error(
+        "the column `{}` has image files (`bytes` and `path`, as the library `datasets` of Hugging Face writes them); expected numbers, or \
+         names of image files in a column `path`. Images inside a .parquet are not read: save each to a file and give the folder, with a \
+         sub-folder per class, or a manifest with the columns `path` and `label`. If other columns are an embedding, choose them with \
+         --columns",
+        echo(column)
+    )]
+    ImageColumn {
+        /// The column.
+        column: String,
+    },
+    /// A table whose ids only count its rows, and names whose ids are others.
+    #[error(
+        "nothing joins it to {table}: its column `{}` (such as \"{}\") has none of the ids there, which only count the rows from 0, as an \
+         index of pandas does. Give both files a column `{}` with the same entries; or, if the rows of both are in the same order, \
+         remove `{}` from this file",
+        echo(column),
+        echo(found),
+        echo(column),
+        echo(column)
+    )]
+    NothingShared {
+        /// The column of ids.
+        column: Box<str>,
+        /// Its first entry.
+        found: Box<str>,
+        /// The table.
+        table: Box<str>,
     },
     /// Parquet files need the feature `parquet`.
     #[error("this program was built without support for .parquet; build it with the feature `parquet`")]
@@ -551,6 +609,16 @@ pub(super) fn column_of_ids(name: &str) -> String {
         "the index of pandas (the column without a name)".to_owned()
     } else {
         format!("the column `{}`", echo(name))
+    }
+}
+
+/// Advice for an archive of arrays of numpy.
+fn in_archive(ending: &str, what: &str) -> String {
+    match ending {
+        "npz" => format!(
+            ". A .npz is an archive of arrays: save {what} alone with numpy.save, which writes a .npy"
+        ),
+        _ => String::new(),
     }
 }
 

@@ -26,6 +26,7 @@ impl RowNames {
     /// # Errors
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids, or the same texts in a
     /// shared column; [`Problem::TwoIdColumns`] if two columns give different orders;
+    /// [`Problem::NothingShared`] for ids, if those of the table only count its rows;
     /// [`Problem::RowNumbers`] for a column of another name with all row numbers in another order;
     /// [`Problem::OtherRows`] if a shared column shows that the rows are in different orders;
     /// [`Problem::NameCount`] if there is nothing to join by and the numbers of rows differ.
@@ -59,7 +60,12 @@ impl RowNames {
             return Err(misfit);
         }
         let order = match (column, of.ids) {
-            (Some(column), Some(ids)) => Some(self.by_ids(column, ids, of.path)?),
+            (Some(column), Some(ids)) => {
+                if telling.is_none() {
+                    self.require_shared(column, ids, of.path)?;
+                }
+                Some(self.by_ids(column, ids, of.path)?)
+            }
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
             (None, Some(ids))
                 if self.table.columns.first().is_some_and(|name| plain(name).is_empty())
@@ -130,6 +136,19 @@ impl RowNames {
             self.required(self.subject)?;
         }
         Err(Problem::NameCount { what: self.subject, rows: of.rows, found }.at(&self.path))
+    }
+
+    /// Rejects ids of which a table, whose ids only count its rows, has none.
+    fn require_shared(&self, column: usize, ids: &[String], table: &Path) -> Result<()> {
+        let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        match self.column(column).next() {
+            Some(found) if !self.column(column).any(|text| ids.contains(text)) => {
+                let (column, found) = (self.table.columns[column].as_str().into(), found.into());
+                let table = table.display().to_string().into_boxed_str();
+                Err(Problem::NothingShared { column, found, table }.at(&self.path))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The first column, such as `filename`, that has the ids of a table, or in which at least half of them occur.

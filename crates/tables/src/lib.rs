@@ -62,7 +62,7 @@ pub use spelling::{
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
 pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;
-pub use texts::{column_names, distinct_fields, is_manifest, read_texts};
+pub use texts::{column_names, distinct_fields, is_manifest, read_texts, require_no_images};
 pub use trials::is_score_file;
 pub use write::{Format, write_table};
 

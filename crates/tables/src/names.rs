@@ -1,13 +1,13 @@
 //! Names of the rows of a table in a file of their own: labels, ids, cameras, parts and groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Problem, Result};
 use super::keys::{Keys, repeated};
 use super::spelling::{hint, without_decimals};
 use super::table::ending;
-use super::text::read_lines;
+use super::text::{lines, read_text};
 use super::text_table::TextTable;
 use super::texts::read_texts;
 use super::{memory, npy};
@@ -16,6 +16,34 @@ use super::{memory, npy};
 pub(super) const IDS: [&str; 3] = ["id", "path", "sample"];
 /// Columns that never identify a row.
 pub(super) const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
+
+/// Extensions of formats that other programs use for labels, and that are not read.
+const NOT_TEXT: [&str; 10] = ["npz", "pkl", "pickle", "pt", "pth", "h5", "hdf5", "mat", "xlsx", "xls"];
+/// Characters between the columns of a text, in order of preference; without them, white space.
+const BETWEEN_COLUMNS: [char; 4] = ['\t', ',', ';', '|'];
+
+/// Rejects a text whose lines have a name and a label each, such as `utt2spk` of Kaldi: two fields, of which the first differs in every line
+/// and the second is repeated. Every line would be a label of its own. Lines in double quotes are labels as they are.
+fn require_one_column(text: &str, what: &'static str) -> Result<(), Problem> {
+    let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    let between = BETWEEN_COLUMNS.iter().find(|letter| lines().all(|line| line.contains(**letter)));
+    let fields = |line| -> Option<[&str; 2]> {
+        let fields: Vec<&str> = match between {
+            Some(letter) => str::split(line, *letter).map(str::trim).collect(),
+            None => line.split_whitespace().collect(),
+        };
+        let is_field = |field: &&str| !field.is_empty() && !field.starts_with('"');
+        fields.try_into().ok().filter(|fields: &[&str; 2]| fields.iter().all(is_field))
+    };
+    let Some(fields) = lines().map(fields).collect::<Option<Vec<[&str; 2]>>>() else { return Ok(()) };
+    let different = |at: usize| fields.iter().map(|fields| fields[at]).collect::<HashSet<_>>().len();
+    match lines().next() {
+        Some(first) if different(0) == fields.len() && different(1) < fields.len() => {
+            Err(Problem::TwoColumns { what, found: first.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Names of rows, from a file of their own.
 #[derive(Debug, Clone)]
@@ -73,10 +101,19 @@ impl RowNames {
             "parquet" => super::columns::texts_with_index(path)?,
             #[cfg(not(feature = "parquet"))]
             "parquet" => read_texts(path)?,
+            kind if NOT_TEXT.contains(&kind) => {
+                return Err(Problem::NamesEnding { what: subject, found: kind.to_owned() }.at(path));
+            }
             kind => {
                 let is_array = kind == "npy";
-                let names =
-                    if is_array { npy::labels(&memory::read(path)?, path)? } else { read_lines(path)? };
+                let names = if is_array {
+                    npy::labels(&memory::read(path)?, path)?
+                } else {
+                    let text = read_text(path)?;
+                    let names = lines(&text, path)?;
+                    require_one_column(&text, subject).map_err(|problem| problem.at(path))?;
+                    names
+                };
                 let lines = (!is_array).then(|| (1..=names.len() as u64).collect());
                 let rows = names.into_iter().map(|name| vec![name]).collect();
                 TextTable { columns: vec![subject.to_owned()], rows, lines, left_out: Vec::new() }
@@ -236,5 +273,39 @@ impl RowNames {
         let name = |at: usize| self.table.columns[at].clone();
         let columns = Box::new([name(one), name(other)]);
         Problem::TwoIdColumns { columns, table: table.display().to_string() }.at(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_two_columns_is_no_list_of_labels() {
+        for text in [
+            "a x\nb x\n",
+            "a\tx\nb\tx",
+            "a,x\nb , x\n",
+            "a b;x\nc d;x\n",
+            "im 1\tx y\nim 2\tx y\n",
+            "a x\r\nb\tx\r\n",
+            "a x\rb x\r",
+        ] {
+            let found = require_one_column(text, "label").unwrap_err();
+            assert!(matches!(found, Problem::TwoColumns { what: "label", .. }), "{text:?}: {found}");
+        }
+        for text in [
+            "",
+            "a\nb\nb\n",
+            // Classes of two words, and words that are all different.
+            "a x\nb x\na x\n",
+            "a x\nb y\n",
+            "a x\nb x y\n",
+            "a x\nb\n",
+            "a,\nb,\n",
+            "\"a x\"\n\"b x\"\n",
+        ] {
+            assert!(require_one_column(text, "label").is_ok(), "{text:?}");
+        }
     }
 }

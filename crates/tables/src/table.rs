@@ -12,9 +12,13 @@ use super::rows::{Rows, reorder};
 /// Extensions of files of embeddings, in lower case.
 pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
 
+/// Extension of an archive of numpy. It is not read, but its reader says what to do.
+const ARCHIVE: &str = "npz";
+
 /// Whether a path has the extension of a file of embeddings and is not a folder.
 pub fn is_table(path: &Path) -> bool {
-    ENDINGS.contains(&ending(path).as_str()) && !path.is_dir()
+    let ending = ending(path);
+    (ENDINGS.contains(&ending.as_str()) || ending == ARCHIVE) && !path.is_dir()
 }
 
 /// Whether the columns of a table of this format have names.

@@ -47,6 +47,22 @@ pub fn is_manifest(path: &Path) -> bool {
     has("path") && !has("embedding")
 }
 
+/// Rejects a `.parquet` with image files in a column. Another file passes, and so does one that cannot be read.
+///
+/// # Errors
+/// [`Problem::ImageColumn`](super::Problem::ImageColumn).
+pub fn require_no_images(path: &Path) -> Result<()> {
+    #[cfg(feature = "parquet")]
+    if ending(path) == "parquet"
+        && let Ok(Some(column)) = super::columns::image_column(path)
+    {
+        return Err(super::error::Problem::ImageColumn { column }.at(path));
+    }
+    #[cfg(not(feature = "parquet"))]
+    let _ = path;
+    Ok(())
+}
+
 /// The names of the columns of a `.csv` or `.parquet`; empty for another file, and for one that cannot be read.
 pub fn column_names(path: &Path) -> Vec<String> {
     match ending(path).as_str() {

@@ -32,7 +32,9 @@ use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_kernels::mixed;
 use widemargin_model::ProductPrecision;
-use widemargin_tables::{About, ColumnPattern, Format, OpenTable, npy_header, open_columns};
+use widemargin_tables::{
+    About, ColumnPattern, Format, OpenTable, npy_header, open_columns, require_no_images,
+};
 use widemargin_train::config::PrecisionName;
 
 /// Samples embedded between two writes.
@@ -186,6 +188,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
         Takes::Images => {
             let source = Source::detect(path)?;
             if source.kind() == SourceKind::Table {
+                require_no_images(path)?;
                 bail!(
                     "{}: found a table of vectors, expected images: the model was trained on images",
                     path.display()

@@ -205,14 +205,38 @@ fn labels_of_two_columns_are_recognised() {
     }
     place.write("m.npy", &npy("<f4", "8, 2", &bytes));
     place.write("m.txt", labels.as_bytes());
+    place.write("m.csv", format!("label\n{labels}").as_bytes());
     for task in ["verification", "retrieval", "geometry"] {
-        place.refused(&["eval", task, "m.npy", "--labels", "m.txt"], &["look like two columns"]);
+        place.refused(&["eval", task, "m.npy", "--labels", "m.csv"], &["look like two columns"]);
     }
-    let said = found(&place, &["clustering", "m.npy", "--labels", "m.txt"])["warnings"].to_string();
+    let said = found(&place, &["clustering", "m.npy", "--labels", "m.csv"])["warnings"].to_string();
     assert!(
         said.contains("look like two columns") && said.contains("all 8 embeddings have different labels"),
         "{said}"
     );
+    // In a text, no line is a label.
+    for between in [" ", "\t", ", ", ";"] {
+        place.write("m.txt", labels.replace(' ', between).as_bytes());
+        for command in [
+            &["eval", "clustering", "m.npy", "--labels"][..],
+            &["train", "--epochs", "1", "--out", "run", "--data", "m.npy", "--labels"],
+            &["data", "info", "m.npy", "--labels"],
+        ] {
+            let expected = [
+                format!("m.txt: line 1 is \"im/0.jpg{}k0\", and", between.replace('\t', "\\t")),
+                "expected one label per line".to_owned(),
+                "a .csv with the columns `id` and `label`".to_owned(),
+            ];
+            place.refused(&[command, &["m.txt"]].concat(), &expected.each_ref().map(String::as_str));
+        }
+    }
+    let quoted: String = labels.lines().map(|line| format!("\"{line}\"\n")).collect();
+    place.write("m.txt", quoted.as_bytes());
+    found(&place, &["clustering", "m.npy", "--labels", "m.txt"]);
+    // Classes of two words: their lines are repeated.
+    place.write("m.txt", "red car\nblue car\n".repeat(4).as_bytes());
+    let said = found(&place, &["retrieval", "m.npy", "--labels", "m.txt"]);
+    assert!(said["compared"].to_string().contains("2 classes"), "{said}");
     let single: String = (0..8).map(|row| format!("im{row}\n")).collect();
     place.write("m.txt", single.as_bytes());
     let said = found(&place, &["clustering", "m.npy", "--labels", "m.txt"])["warnings"].to_string();
