@@ -445,6 +445,7 @@ fn tables_of_embeddings() {
         "zstd.parquet",
         "kinds.parquet",
         "named_index.parquet",
+        "images.parquet",
         "many_rows.parquet",
     ]);
     Reader::new("parquet", parquet).run(&path, |path| {
