@@ -6,7 +6,7 @@ use super::correlation::Correlation;
 use super::forward::{Buffers, ShiftedProduct, tasks_per_buffers};
 use super::image::{GradientPhase, Layout};
 use super::method::Method;
-use super::packed::{Patches, packed_product};
+use super::packed::{Patches, Source, packed_product};
 use super::shared::SharedOutput;
 use super::tile::WeightPanels;
 use super::winograd::{self, TileSize};
@@ -66,6 +66,17 @@ pub(super) fn input_gradient_with(
     }
 }
 
+/// Every phase of the input gradient. With a stride above the kernel, some values affect no output: their gradient is zero, and the whole is
+/// cleared.
+fn cleared_phases(shape: &ConvolutionShape, input_gradient: &mut [MaybeUninit<f32>]) -> Vec<GradientPhase> {
+    let phases = GradientPhase::all(shape);
+    let places: usize = phases.iter().map(|phase| phase.layout.rows * phase.layout.columns).sum();
+    if places < shape.height * shape.width {
+        input_gradient.fill(MaybeUninit::new(0.0));
+    }
+    phases
+}
+
 fn all_phases(
     arithmetic: Arithmetic,
     method: Option<Method>,
@@ -74,18 +85,20 @@ fn all_phases(
     weights: &[f32],
     input_gradient: &mut [MaybeUninit<f32>],
 ) {
-    let phases = GradientPhase::all(shape);
-    // With a stride above the kernel, some values affect no output: their gradient is zero.
-    let places: usize = phases.iter().map(|phase| phase.layout.rows * phase.layout.columns).sum();
-    if places < shape.height * shape.width {
-        input_gradient.fill(MaybeUninit::new(0.0));
-    }
+    let phases = cleared_phases(shape, input_gradient);
     let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
     for phase in &phases {
         let positions = phase.layout.rows * phase.layout.columns;
         if method.unwrap_or(Method::direct(arithmetic, shape.kernel, positions)) == Method::Packed {
-            phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
+            phase_by_patches(
+                arithmetic,
+                shape,
+                phase,
+                Source::Elements(output_gradient),
+                weights,
+                input_gradient,
+            );
             continue;
         }
         let panels = WeightPanels::pack(arithmetic, shape.in_channels, weights, &phase.weight_order(shape));
@@ -117,11 +130,33 @@ fn all_phases(
     }
 }
 
+/// [`input_gradient_with`] of [`Method::Packed`], from a source that is rounded when it is packed. The channels of `shape` are those of the
+/// tiles.
+pub(super) fn input_gradient_by_patches(
+    arithmetic: Arithmetic,
+    shape: &ConvolutionShape,
+    output_gradient: Source<'_>,
+    weights: &[f32],
+) -> Vec<f32> {
+    if shape.output_len() == 0 {
+        return vec![0.0; shape.input_len()];
+    }
+    // SAFETY: the phases cover all values of the input gradient or it is cleared first, and the sums of every phase are
+    // copied to all of its places.
+    unsafe {
+        written(shape.input_len(), |input_gradient| {
+            for phase in &cleared_phases(shape, input_gradient) {
+                phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
+            }
+        })
+    }
+}
+
 fn phase_by_patches(
     arithmetic: Arithmetic,
     shape: &ConvolutionShape,
     phase: &GradientPhase,
-    output_gradient: &[f32],
+    output_gradient: Source<'_>,
     weights: &[f32],
     input_gradient: &mut [MaybeUninit<f32>],
 ) {

@@ -4,7 +4,7 @@ use super::arithmetic::Arithmetic;
 use super::finish::{Finish, apply_to_written};
 use super::image::Layout;
 use super::method::Method;
-use super::packed::{Patches, packed_product};
+use super::packed::{Patches, Source, packed_product};
 use super::shared::SharedOutput;
 use super::tile::{self, WeightOrder, WeightPanel, WeightPanels};
 use super::{ConvolutionShape, winograd};
@@ -73,7 +73,7 @@ pub(super) fn forward_with(
     // SAFETY: both methods give the sums of every output channel, image and position, and copy them to the output.
     unsafe {
         written(shape.output_len(), |output| match method {
-            Method::Packed => by_patches(arithmetic, shape, input, weights, output, finish),
+            Method::Packed => by_patches(arithmetic, shape, Source::Elements(input), weights, output, finish),
             Method::Shifted => by_shifts(arithmetic, shape, input, weights, output, finish),
             Method::Winograd(size) => {
                 winograd::forward(arithmetic.set(), size, shape, input, weights, output, finish);
@@ -82,10 +82,30 @@ pub(super) fn forward_with(
     }
 }
 
+/// [`forward_with`] of [`Method::Packed`], from a source that is rounded when it is packed. The channels of `shape` are those of the tiles.
+pub(super) fn forward_by_patches(
+    arithmetic: Arithmetic,
+    shape: &ConvolutionShape,
+    input: Source<'_>,
+    weights: &[f32],
+    finish: Option<&Finish<'_>>,
+) -> Vec<f32> {
+    if let Some(finish) = finish {
+        finish.check(shape.out_channels, shape.output_len());
+    }
+    if shape.output_len() == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the product gives the sums of every output channel, image and position.
+    unsafe {
+        written(shape.output_len(), |output| by_patches(arithmetic, shape, input, weights, output, finish))
+    }
+}
+
 fn by_patches(
     arithmetic: Arithmetic,
     shape: &ConvolutionShape,
-    input: &[f32],
+    input: Source<'_>,
     weights: &[f32],
     output: &mut [MaybeUninit<f32>],
     finish: Option<&Finish<'_>>,

@@ -7,6 +7,7 @@
 
 use super::arithmetic::Arithmetic;
 use super::tile::{self, WeightPanel, WeightPanels};
+use crate::mixed::pair_of;
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -23,11 +24,43 @@ const TASKS: usize = 16;
 /// Least output channels of a task, because every task packs its patches for itself.
 const TASK_ROWS: usize = 64;
 
+/// The values of the patches, `[image][channel][height][width]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// What the tiles multiply.
+    Elements(&'a [f32]),
+    /// Values of so many channels. Two of them are rounded to a pair in bfloat16 when they are packed.
+    Halves(&'a [f32], usize),
+}
+
+impl<'a> Source<'a> {
+    fn values(self) -> &'a [f32] {
+        let (Self::Elements(values) | Self::Halves(values, _)) = self;
+        values
+    }
+
+    /// Planes of an image whose packed channels are so many.
+    fn planes(self, channels: usize) -> usize {
+        match self {
+            Self::Elements(_) => channels,
+            Self::Halves(_, channels) => channels,
+        }
+    }
+
+    /// Planes of a packed channel.
+    fn planes_of_channel(self) -> usize {
+        match self {
+            Self::Elements(_) => 1,
+            Self::Halves(..) => 2,
+        }
+    }
+}
+
 /// Where the taps of a product read: at position `(row, column)`, tap `(y, x)` of a channel reads the value
 /// `(row * stride + y, column * stride + x)` of its plane, and zero outside.
 pub(super) struct Patches<'a> {
-    /// `[image][channel][height][width]`.
-    source: &'a [f32],
+    source: Source<'a>,
+    /// Packed channels.
     channels: usize,
     height: usize,
     width: usize,
@@ -60,9 +93,9 @@ fn aligned(buffer: &mut [f32]) -> &mut [f32] {
 const ZEROS: usize = usize::MAX;
 
 impl<'a> Patches<'a> {
-    /// `source` holds images of `channels` planes of `height` rows and `width` columns.
+    /// `source` holds images of `channels` packed channels of `height` rows and `width` columns.
     pub(super) fn new(
-        source: &'a [f32],
+        source: Source<'a>,
         [channels, height, width]: [usize; 3],
         [rows, columns]: [usize; 2],
         stride: usize,
@@ -102,7 +135,12 @@ impl<'a> Patches<'a> {
 
     /// Images of the source.
     fn images(&self) -> usize {
-        self.source.len() / (self.channels * self.plane()).max(1)
+        self.source.values().len() / self.image_len().max(1)
+    }
+
+    /// Values of an image of the source.
+    fn image_len(&self) -> usize {
+        self.source.planes(self.channels) * self.plane()
     }
 
     /// The pieces of the packed rows of one channel for some columns, in order. They cover `wide` values per tap, and start at
@@ -141,7 +179,7 @@ impl<'a> Patches<'a> {
                     add(to, length, ZEROS);
                 } else {
                     let x = (x + before as isize * stride).unsigned_abs();
-                    let line = (image * self.channels * self.height + y.unsigned_abs()) * self.width;
+                    let line = image * self.image_len() + y.unsigned_abs() * self.width;
                     add(to, before, ZEROS);
                     add(to + before, end - before, line + x);
                     add(to + end, length - end, ZEROS);
@@ -167,7 +205,8 @@ impl<'a> Patches<'a> {
         if channels.is_empty() || plane == 0 {
             return;
         }
-        let source = &self.source[channels.start * plane..];
+        let planes = self.source.planes_of_channel();
+        let source = &self.source.values()[channels.start * planes * plane..];
         let (mut reach, mut end) = (0, 0);
         for piece in pieces {
             if piece.from != ZEROS {
@@ -175,15 +214,74 @@ impl<'a> Patches<'a> {
             }
             end = end.max(piece.to + piece.length);
         }
-        let more = channels.len() - 1;
-        assert!(more * plane + reach <= source.len(), "a patch is past the last image");
-        assert!(more * pitch + end + tile::largest_register() <= packed.len(), "no room for the patches");
-        let (count, stride) = (channels.len(), self.stride);
-        dispatch!(set, L => fn(pieces: &[Piece], source: &[f32], packed: &mut [f32], count: usize, plane: usize, pitch: usize, stride: usize) {
+        // The last channel of an odd number has one plane.
+        let present =
+            (self.source.planes(self.channels) - channels.start * planes).min(channels.len() * planes);
+        assert!((present - 1) * plane + reach <= source.len(), "a patch is past the last image");
+        assert!(
+            (channels.len() - 1) * pitch + end + tile::largest_register() <= packed.len(),
+            "no room for the patches"
+        );
+        let (count, stride, halves) =
+            (channels.len(), self.stride, matches!(self.source, Source::Halves(..)).then_some(present));
+        dispatch!(set, L => fn(pieces: &[Piece], source: &[f32], packed: &mut [f32], count: usize, plane: usize, pitch: usize, stride: usize, halves: Option<usize>) {
             // SAFETY: the assertions above bound every read, and every write but those of whole registers, for which
             // there is room after the last channel; the features are those of `L`.
-            unsafe { pack_channels::<L>(pieces, source, packed.as_mut_ptr(), [count, plane, pitch, stride]) }
+            unsafe {
+                match halves {
+                    Some(present) => pack_halves(pieces, source, packed.as_mut_ptr(), [count, present, plane, pitch, stride]),
+                    None => pack_channels::<L>(pieces, source, packed.as_mut_ptr(), [count, plane, pitch, stride]),
+                }
+            }
         });
+    }
+}
+
+/// As [`pack_channels`], with two of `present` planes rounded to a pair. The second plane of the last channel may be missing.
+///
+/// # Safety
+/// As asserted in [`Patches::pack`].
+#[inline(always)]
+unsafe fn pack_halves(
+    pieces: &[Piece],
+    source: &[f32],
+    packed: *mut f32,
+    [count, present, plane, pitch, stride]: [usize; 5],
+) {
+    for channel in 0..count {
+        let one = &source[2 * channel * plane..];
+        let other = (2 * channel + 1 < present).then(|| &one[plane..]);
+        for piece in pieces {
+            // SAFETY: the caller asserts that there is room for every piece of every channel.
+            let to = unsafe {
+                std::slice::from_raw_parts_mut(packed.add(channel * pitch + piece.to), piece.length)
+            };
+            if piece.from == ZEROS {
+                to.fill(0.0);
+                continue;
+            }
+            let reach = (piece.length - 1) * stride + 1;
+            let one = &one[piece.from..][..reach];
+            match (other.map(|other| &other[piece.from..][..reach]), stride) {
+                (Some(other), 1) => {
+                    for ((to, one), other) in to.iter_mut().zip(one).zip(other) {
+                        *to = f32::from_bits(pair_of(*one, *other));
+                    }
+                }
+                (Some(other), _) => {
+                    for ((to, one), other) in
+                        to.iter_mut().zip(one.iter().step_by(stride)).zip(other.iter().step_by(stride))
+                    {
+                        *to = f32::from_bits(pair_of(*one, *other));
+                    }
+                }
+                (None, _) => {
+                    for (to, one) in to.iter_mut().zip(one.iter().step_by(stride)) {
+                        *to = f32::from_bits(pair_of(*one, 0.0));
+                    }
+                }
+            }
+        }
     }
 }
 

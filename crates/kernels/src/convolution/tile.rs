@@ -5,6 +5,8 @@
 use super::arithmetic::{Arithmetic, Product, dispatch_tile};
 #[cfg(target_arch = "x86_64")]
 use crate::mixed::{amx, as_pairs};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::turn::turn;
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -109,15 +111,7 @@ impl WeightPanels {
             let rows = panel.rows.min(total - panel.first);
             let from = &weights[panel.first * order.row_step..];
             if step > 1 {
-                for row in 0..rows {
-                    let from = &from[row * order.row_step..];
-                    for (at, outer) in (0..order.outer).map(|outer| (outer * order.inner.len(), outer)) {
-                        for (tap, inner) in (at..).zip(&order.inner) {
-                            let place = (tap / step * panel.rows + row) * step + tap % step;
-                            part[place] = from[outer * order.outer_step + inner];
-                        }
-                    }
-                }
+                pack_steps(part, from, [panel.rows, rows], order);
                 return;
             }
             let mut targets = part.chunks_exact_mut(panel.rows);
@@ -147,6 +141,55 @@ impl WeightPanels {
     pub(super) fn panel_bytes(&self) -> usize {
         self.depth * self.tallest() * size_of::<f32>()
     }
+}
+
+/// A panel for AMX of `height` rows, of which `rows` are those of `from`: `[step][row][tap of the step]`. The rest must be zero.
+#[cfg(target_arch = "x86_64")]
+fn pack_steps(part: &mut [f32], from: &[f32], [height, rows]: [usize; 2], order: &WeightOrder) {
+    let steps = part.as_chunks_mut::<{ amx::PAIRS }>().0.chunks_exact_mut(height);
+    let depth = order.outer * order.inner.len();
+    let adjacent =
+        order.outer_step == order.inner.len() && order.inner.iter().copied().eq(0..order.outer_step);
+    if adjacent {
+        for (step, out) in steps.enumerate() {
+            let taps = step * amx::PAIRS..((step + 1) * amx::PAIRS).min(depth);
+            for (row, out) in out.iter_mut().take(rows).enumerate() {
+                let values = &from[row * order.row_step..][taps.clone()];
+                out[..values.len()].copy_from_slice(values);
+            }
+        }
+        return;
+    }
+    assert_eq!(height, amx::ROWS, "the rows of a panel");
+    let mut taps = (0..order.outer).flat_map(|outer| order.inner.iter().map(move |inner| (outer, *inner)));
+    for out in steps {
+        let mut block = [[0.0_f32; amx::ROWS]; amx::PAIRS];
+        for (block, (outer, inner)) in block.iter_mut().zip(&mut taps) {
+            let values = from[outer * order.outer_step + inner..].iter().step_by(order.row_step);
+            for (block, value) in block.iter_mut().zip(values).take(rows) {
+                *block = *value;
+            }
+        }
+        turn_block(&block, out);
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn pack_steps(_: &mut [f32], _: &[f32], _: [usize; 2], _: &WeightOrder) {
+    unreachable!("only AMX has steps")
+}
+
+/// `out[row][tap] = block[tap][row]`.
+#[cfg(target_arch = "x86_64")]
+fn turn_block(block: &[[f32; amx::ROWS]; amx::PAIRS], out: &mut [[f32; amx::PAIRS]]) {
+    assert_eq!(out.len(), amx::ROWS, "the rows of a panel");
+    dispatch!(crate::simd::detected(), L => fn(block: &[[f32; amx::ROWS]; amx::PAIRS], out: &mut [[f32; amx::PAIRS]]) {
+        // SAFETY: `block` has PAIRS rows of ROWS values, `out` ROWS rows of PAIRS; the features are those of `L`.
+        unsafe {
+            let (from, to) = (block.as_ptr().cast(), out.as_mut_ptr().cast());
+            turn::<L>([amx::PAIRS, amx::ROWS], (from, amx::ROWS), (to, amx::PAIRS));
+        }
+    });
 }
 
 /// Cuts `total` rows into the tile heights of an arithmetic, leaving as few rows empty as possible.

@@ -1,8 +1,9 @@
 //! The gradient of the weights by the tile registers of AMX.
 //!
-//! A tile sums over 16 adjacent positions of the padded plane. The output gradient is stored in tiles of 32 channels and 16
-//! positions, with zeros where a row of the padded plane has no output. The input is turned, so that 32 channels of a position are
-//! adjacent; a tap reads it some positions further on. The positions of all images that are prepared together are one row:
+//! A tile sums over 16 adjacent positions of the padded plane in two adjacent images, which are rounded to pairs when they are copied. The
+//! output gradient is stored in tiles of 32 channels and 16 positions, with zeros where a row of the padded plane has no output. The input
+//! is turned, so that 32 channels of a position are adjacent; a tap reads it some positions further on. The positions of all pairs of
+//! images that are prepared together are one row:
 //!
 //! ```text
 //! weights[o][c][tap] = sum over n of gradient[o][n] * turned[n + shift[tap]][c]
@@ -11,13 +12,13 @@
 use super::super::ConvolutionShape;
 use super::super::image::Layout;
 use crate::mixed::amx::{COLUMNS, Multiplier, PAIRS, ROWS};
-use crate::mixed::as_pairs;
+use crate::mixed::{as_pairs, pair_of};
 use crate::simd::turn::turn;
 use crate::simd::{detected, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Bytes of prepared images that all tasks read before the next ones are prepared.
+/// Bytes of prepared pairs of images that all tasks read before the next ones are prepared.
 const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Tasks that the weights are divided into, if there are enough. A property of the shape, not of the machine.
@@ -29,8 +30,7 @@ const STEPS: usize = 8;
 /// Steps of the gradient that a task prepares.
 const PREPARED_STEPS: usize = 64;
 
-/// Pairs of adjacent images: [`super::pairs`]. Overwrites `weight_gradient`, which is `[o][c][tap]`. The shape has half as many
-/// images.
+/// Overwrites `weight_gradient`, which is `[o][c][tap]`.
 pub(super) fn weight_gradient(
     shape: &ConvolutionShape,
     input: &[f32],
@@ -48,7 +48,7 @@ pub(super) fn weight_gradient(
         (shape.out_channels.div_ceil(ROWS), shape.in_channels.div_ceil(COLUMNS));
     let phases = layout.planes() / shape.in_channels;
     let bytes = size_of::<f32>() * plane * (row_blocks * ROWS + phases * column_blocks * COLUMNS);
-    let together = (CHUNK_BYTES / bytes.max(1)).clamp(1, shape.batch);
+    let together = (CHUNK_BYTES / bytes.max(1)).clamp(1, shape.batch.div_ceil(2));
 
     let steps = (together * plane).div_ceil(PAIRS);
     let turned_len = (steps * PAIRS + taps.reach()) * COLUMNS;
@@ -60,9 +60,10 @@ pub(super) fn weight_gradient(
     let mut sums = vec![0.0; blocks * taps.count() * ROWS * COLUMNS];
     let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * layout.rows * layout.columns;
-    let chunks = input.chunks(together * image_len).zip(output_gradient.chunks(together * gradient_len));
+    let chunks =
+        input.chunks(2 * together * image_len).zip(output_gradient.chunks(2 * together * gradient_len));
     for (images, gradients) in chunks {
-        let count = images.len() / image_len;
+        let count = (images.len() / image_len).div_ceil(2);
         let steps_used = (count * plane).div_ceil(PAIRS);
         tiles.par_chunks_exact_mut(steps * ROWS * PAIRS).enumerate().for_each(|(block, tiles)| {
             let tiles = &mut tiles[..steps_used * ROWS * PAIRS];
@@ -74,12 +75,18 @@ pub(super) fn weight_gradient(
             let (phase, block) = (at / column_blocks, at % column_blocks);
             let channels = block * COLUMNS..((block + 1) * COLUMNS).min(shape.in_channels);
             turned.par_chunks_exact_mut(plane * COLUMNS).take(count).enumerate().for_each_init(
-                || vec![0.0; plane * COLUMNS],
-                |padded, (image, turned)| {
-                    let image = &images[image * image_len..][..image_len];
-                    let planes = channels.clone().map(|channel| phase * shape.in_channels + channel);
-                    for (plane_of, padded) in planes.zip(padded.chunks_exact_mut(plane)) {
-                        layout.fill_plane(shape, image, plane_of, padded);
+                || (vec![0.0; plane * COLUMNS], [vec![0.0; plane], vec![0.0; plane]]),
+                |(padded, planes), (pair, turned)| {
+                    let images = &images[2 * pair * image_len..];
+                    for (channel, padded) in channels.clone().zip(padded.chunks_exact_mut(plane)) {
+                        let plane_of = phase * shape.in_channels + channel;
+                        for (image, plane) in planes.iter_mut().enumerate() {
+                            match images.get(image * image_len..(image + 1) * image_len) {
+                                Some(image) => layout.fill_plane(shape, image, plane_of, plane),
+                                None => plane.fill(0.0),
+                            }
+                        }
+                        round_pairs(&planes[0], &planes[1], padded);
                     }
                     turn_plane(padded, turned);
                 },
@@ -138,36 +145,55 @@ fn fill_tiles(
     first: usize,
     tiles: &mut [f32],
 ) {
-    let (rows, columns, plane) = (layout.rows, layout.columns, layout.plane_len());
+    let outputs = layout.rows * layout.columns;
+    // Without columns past the edge, a plane is one row.
+    let adjacent = layout.pitch == layout.columns;
+    let (rows, columns) = if adjacent { (1, outputs) } else { (layout.rows, layout.columns) };
+    let plane = layout.plane_len();
     let channels = ROWS.min(shape.out_channels - channel);
     let length = tiles.len() / ROWS;
-    let (end, images) = (first + length, gradients.len() / (shape.out_channels * rows * columns));
-    // One channel at a time. Rows are at the same positions in all of them, so what is between them stays zero.
-    let mut positions = [0.0; PREPARED_STEPS * PAIRS];
+    let (end, images) = (first + length, gradients.len() / (shape.out_channels * outputs));
+    // One channel of two images at a time. Rows are at the same positions in all of them, so what is between them stays zero.
+    let mut positions = [[0.0; PREPARED_STEPS * PAIRS]; 2];
+    let mut rounded = [0.0; PREPARED_STEPS * PAIRS];
     let steps = tiles.as_chunks_mut::<PAIRS>().0;
     for of_block in 0..ROWS {
         if of_block >= channels {
             steps.iter_mut().skip(of_block).step_by(ROWS).for_each(|step| step.fill(0.0));
             continue;
         }
-        for image in first / plane..end.div_ceil(plane).min(images) {
-            let start = image * plane;
-            let from = (image * shape.out_channels + channel + of_block) * rows * columns;
-            for row in (first + 1).saturating_sub(start + columns).div_ceil(layout.pitch)..rows {
-                let at = start + row * layout.pitch;
-                if at >= end {
-                    break;
+        for pair in first / plane..end.div_ceil(plane).min(images.div_ceil(2)) {
+            let start = pair * plane;
+            for (image, positions) in (2 * pair..images).zip(&mut positions) {
+                let from = (image * shape.out_channels + channel + of_block) * outputs;
+                for row in (first + 1).saturating_sub(start + columns).div_ceil(layout.pitch)..rows {
+                    let at = start + row * layout.pitch;
+                    if at >= end {
+                        break;
+                    }
+                    let (skipped, to) = (first.saturating_sub(at), at.saturating_sub(first));
+                    let values = &gradients[from + row * columns + skipped..from + (row + 1) * columns];
+                    let values = &values[..values.len().min(length - to)];
+                    positions[to..][..values.len()].copy_from_slice(values);
                 }
-                let (skipped, to) = (first.saturating_sub(at), at.saturating_sub(first));
-                let values = &gradients[from + row * columns + skipped..from + (row + 1) * columns];
-                let values = &values[..values.len().min(length - to)];
-                positions[to..][..values.len()].copy_from_slice(values);
             }
         }
-        for (step, positions) in steps.iter_mut().skip(of_block).step_by(ROWS).zip(positions.as_chunks().0) {
-            *step = *positions;
+        let [one, other] = &positions;
+        round_pairs(&one[..length], &other[..length], &mut rounded[..length]);
+        for (step, rounded) in steps.iter_mut().skip(of_block).step_by(ROWS).zip(rounded.as_chunks().0) {
+            *step = *rounded;
         }
     }
+}
+
+/// Pairs of the values of two rows of the same length.
+fn round_pairs(one: &[f32], other: &[f32], out: &mut [f32]) {
+    assert!(one.len() == out.len() && other.len() == out.len(), "rows of the same length");
+    dispatch!(detected(), fn(one: &[f32], other: &[f32], out: &mut [f32]) {
+        for ((out, one), other) in out.iter_mut().zip(one).zip(other) {
+            *out = f32::from_bits(pair_of(*one, *other));
+        }
+    });
 }
 
 /// `turned[position][channel] = padded[channel][position]` for [`COLUMNS`] channels.

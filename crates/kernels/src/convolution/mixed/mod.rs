@@ -4,6 +4,7 @@
 //! the input for the output, the channels of the output for the gradient of the input, and the images for the gradient of the
 //! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
 //! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
+//! Where a value is copied once anyway, it is rounded then: in patches of a kernel of 1 x 1, and by [`correlation`].
 //!
 //! Where f32 is faster than these direct products, it is used: on AMX for images of few channels, elsewhere for many shapes of
 //! Winograd's algorithm. It is more accurate too. Winograd's algorithm in bfloat16 was not tried: the sums of a tile's values need more digits than the values themselves.
@@ -16,10 +17,11 @@ mod correlation;
 mod tests;
 
 use super::arithmetic::Arithmetic;
-use super::backward::{input_gradient_with, weight_gradient_with};
+use super::backward::{input_gradient_by_patches, input_gradient_with, weight_gradient_with};
 use super::finish::Finish;
-use super::forward::forward_with;
+use super::forward::{forward_by_patches, forward_with};
 use super::method::Method;
+use super::packed::Source;
 use super::{ConvolutionShape, winograd};
 use crate::fresh::written;
 use crate::mixed::pair_of;
@@ -107,9 +109,12 @@ fn forward_by(
     let method =
         method.unwrap_or(Method::direct(arithmetic, shape.kernel, shape.out_height() * shape.out_width()));
     let channels = shape.in_channels;
-    let input = pairs(input, channels, shape.height * shape.width);
     let weights = pairs(weights, channels, shape.kernel * shape.kernel);
     let of_pairs = ConvolutionShape { in_channels: channels.div_ceil(2), ..*shape };
+    if method == Method::Packed && shape.kernel == 1 {
+        return forward_by_patches(arithmetic, &of_pairs, Source::Halves(input, channels), &weights, finish);
+    }
+    let input = pairs(input, channels, shape.height * shape.width);
     forward_with(arithmetic, method, &of_pairs, &input, &weights, finish)
 }
 
@@ -124,9 +129,14 @@ fn input_gradient_by(
     assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
     let channels = shape.out_channels;
-    let output_gradient = pairs(output_gradient, channels, shape.out_height() * shape.out_width());
     let weights = pairs(weights, channels, shape.taps());
     let of_pairs = ConvolutionShape { out_channels: channels.div_ceil(2), ..*shape };
+    let packed = method.is_none_or(|method| method == Method::Packed);
+    if packed && shape.kernel == 1 {
+        let output_gradient = Source::Halves(output_gradient, channels);
+        return input_gradient_by_patches(arithmetic, &of_pairs, output_gradient, &weights);
+    }
+    let output_gradient = pairs(output_gradient, channels, shape.out_height() * shape.out_width());
     input_gradient_with(arithmetic, method, &of_pairs, &output_gradient, &weights)
 }
 
@@ -140,15 +150,15 @@ fn weight_gradient_by(
     shape.check();
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
+    #[cfg(target_arch = "x86_64")]
+    if arithmetic.is_of_tiles() {
+        correlation::weight_gradient(shape, input, output_gradient, weight_gradient);
+        return;
+    }
     let images = shape.batch;
     let input = pairs(input, images, input.len() / images.max(1));
     let output_gradient = pairs(output_gradient, images, output_gradient.len() / images.max(1));
     let of_pairs = ConvolutionShape { batch: images.div_ceil(2), ..*shape };
-    #[cfg(target_arch = "x86_64")]
-    if arithmetic.is_of_tiles() {
-        correlation::weight_gradient(&of_pairs, &input, &output_gradient, weight_gradient);
-        return;
-    }
     weight_gradient_with(arithmetic, None, &of_pairs, &input, &output_gradient, weight_gradient);
 }
 
