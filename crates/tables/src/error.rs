@@ -404,7 +404,7 @@ pub enum Problem {
     },
     /// A column of a file of names may give the order of its rows.
     #[error(
-        "the column `{}` has all numbers from {first} to {last}, in another order. If they are the row numbers of {table}, name the column `row`; if the rows of both files are in the same order, remove it",
+        "the column `{}` has all numbers from {first} to {last}, in another order. If they are the row numbers of {table}, name the column `row`; if the rows of both files are in the same order, remove it or add a column `row` that counts from {first}",
         echo(column)
     )]
     RowNumbers {
@@ -433,6 +433,41 @@ pub enum Problem {
         table: String,
         /// The text in this file and that in the table.
         texts: Box<[String; 2]>,
+    },
+    /// Both files name their rows, in other forms and in another order.
+    #[error(
+        "{place} has \"{}\" in {}, but {table} has \"{}\" in {} for the same row, so the rows are not in the same order, and they cannot be joined by names in different forms. Write the names in the same form in both files; or, if the columns mean different things, remove one",
+        echo(&texts[0]),
+        columns[0],
+        echo(&texts[1]),
+        columns[1]
+    )]
+    OtherNames {
+        /// The line or row in this file.
+        place: String,
+        /// The column in this file and that in the table, as in a sentence.
+        columns: Box<[String; 2]>,
+        /// The text in this file and that in the table.
+        texts: Box<[String; 2]>,
+        /// The table.
+        table: String,
+    },
+    /// A column of row numbers lacks some, or has some twice.
+    #[error(
+        "the column `{}` should have each row number of {table} once, from {first} to {last}, but {wrong}. Correct it, or rename it if it means something else",
+        echo(column)
+    )]
+    WrongRowNumbers {
+        /// The column.
+        column: String,
+        /// The least number.
+        first: usize,
+        /// The largest number.
+        last: usize,
+        /// The first fault, as a part of a sentence.
+        wrong: String,
+        /// The table.
+        table: String,
     },
     /// A file of names has ids that the table does not have.
     #[error(

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::echo::echo;
 use super::error::{Problem, Result, column_of_ids};
-use super::keys::{counts_from, plain};
+use super::keys::{are_texts, counts_from, plain};
 use super::names::{IDS, NOT_IDS, NamedRows, RowNames};
 use super::row_numbers::{is_name_of_ids, row_order};
 use super::shared::Match;
@@ -20,14 +20,16 @@ impl RowNames {
     /// of different texts, which then must have the same ids.
     ///
     /// Without ids in both, a column that both files have, with the same different texts or whole numbers in both, is used like ids. Then rows
-    /// without ids, or with ids that count them, are known by their numbers from 0 or 1: a column such as `row` or `image_id` that has all of
-    /// them in another order gives the order. If there is nothing to join by, the rows are in the same order.
+    /// without ids, or with ids that count them, are known by their numbers from 0 or 1: a column `row` gives the order. If there is nothing to
+    /// join by, the rows are in the same order, unless names in another form show that they are not.
     ///
     /// # Errors
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids, or the same texts in a
     /// shared column; [`Problem::TwoIdColumns`] if two columns give different orders;
     /// [`Problem::NothingShared`] for ids, if those of the table only count its rows;
-    /// [`Problem::RowNumbers`] for a column of another name with all row numbers in another order;
+    /// [`Problem::RowNumbers`] for a column of another name with all row numbers in another order, [`Problem::WrongRowNumbers`] for a column `row`
+    /// that lacks some;
+    /// [`Problem::OtherNames`] if both files name their rows in other forms and another order;
     /// [`Problem::OtherRows`] if a shared column shows that the rows are in different orders;
     /// [`Problem::NameCount`] if there is nothing to join by and the numbers of rows differ.
     pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
@@ -72,7 +74,11 @@ impl RowNames {
                     && (telling.is_some() || !self.counts_rows(0)) =>
             {
                 let index = self.positions(0, ids, of.path);
-                if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() }
+                let index = if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() };
+                if index.as_ref().is_some_and(|order| !order.is_sorted()) {
+                    self.say_joined_by(0, "the ids", of.path);
+                }
+                index
             }
             (_, None) => self.numbered(of)?,
             (None, Some(_)) if telling.is_none() => self.numbered(of)?,
@@ -83,6 +89,7 @@ impl RowNames {
         } else {
             self.require_count(of)?;
             self.notes.extend(self.unused_numbers(of));
+            self.check_names_by_position(of)?;
         }
         self.require_same_rows(of)?;
         Ok(self)
@@ -166,13 +173,13 @@ impl RowNames {
         2 * found.len() >= ids.len()
     }
 
-    /// The first column of different texts that are no numbers: it identifies the rows, so it must have the ids of the table.
+    /// The first column of different texts: it identifies the rows, so it must have the ids of the table.
     fn column_of_texts(&self) -> Option<usize> {
         self.other_columns().find(|&at| {
             let texts: HashSet<&str> = self.column(at).collect();
             let different = texts.len() == self.table.rows.len() && texts.len() > 1;
             let is_named = !self.table.columns[at].is_empty();
-            is_named && different && texts.iter().all(|text| text.parse::<f64>().is_err())
+            is_named && different && are_texts(texts.iter().copied())
         })
     }
 

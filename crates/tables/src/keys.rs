@@ -75,6 +75,16 @@ pub(super) fn is_measured(text: &str) -> bool {
     text.parse::<f64>().is_ok_and(|value| value.is_finite() && value.fract() != 0.0)
 }
 
+/// Whether texts are more than numbers. Some of them, such as hexadecimal hashes, may look like numbers.
+pub(super) fn are_texts<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
+    let (mut all, mut numbers) = (0, 0);
+    for text in texts {
+        all += 1;
+        numbers += usize::from(text.parse::<f64>().is_ok());
+    }
+    2 * numbers < all
+}
+
 /// Whether every row has a text, and no two rows the same.
 pub(super) fn identify<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
     let mut seen = HashSet::new();

@@ -18,6 +18,7 @@ mod moments;
 mod names;
 mod npy;
 mod numbers;
+mod other_names;
 mod pair;
 mod pairs;
 mod pattern;

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::error::{Error, Problem, Result};
-use super::keys::{Key, counts, identify, is_measured, plain, repeated};
+use super::keys::{Key, are_texts, counts, identify, is_measured, plain, repeated};
 use super::names::{NamedRows, RowNames};
+use super::row_numbers::row_order;
 use super::spelling::common_form;
 
 /// What the columns that a table and a file of names share say about the order of the rows.
@@ -92,16 +93,17 @@ impl RowNames {
         Ok(())
     }
 
-    /// The columns of this file that are a column of the table: those of the same name, and, if it has different texts that are no numbers,
-    /// those of any name in which at least half of them occur.
+    /// The columns of this file that are a column of the table: those of the same name, and, if it has different texts, those of any name in
+    /// which at least half of them occur. Of numbers all must occur, and they must not number rows.
     fn columns_of(&self, key: &Key) -> impl Iterator<Item = usize> {
         let (name, is_key) = (plain(&key.name), identify(key.texts()));
-        let is_text = is_key && key.texts().all(|text| text.parse::<f64>().is_err());
-        let texts: HashSet<&str> = if is_text { key.texts().collect() } else { HashSet::new() };
+        let is_text = is_key && are_texts(key.texts());
+        let is_number = is_key && !is_text && row_order(key.texts()).is_none();
+        let texts: HashSet<&str> = if is_text || is_number { key.texts().collect() } else { HashSet::new() };
         let shared = move |at: &usize| {
             let has_texts = || {
                 let found: HashSet<&str> = self.column(*at).filter(|text| texts.contains(text)).collect();
-                is_text && 2 * found.len() >= texts.len()
+                is_text && 2 * found.len() >= texts.len() || is_number && found.len() == texts.len()
             };
             (plain(&self.table.columns[*at]) == name && !self.column(*at).any(is_measured)) || has_texts()
         };

@@ -63,11 +63,10 @@ fn names_next_to_a_table_are_found_and_joined() {
     let given = folder.file("given.csv", "filename,label\nimg/r,z\nimg/p,x\nimg/q,y\n");
     let said = open_labelled(&path, Some(&given)).unwrap_err().to_string();
     assert!(said.contains("line 2 has the id \"img/r\", which"), "{said}");
-    for column in ["id", "row", "index", ""] {
-        let given = folder.file("given.csv", format!("{column},label\n2,z\n0,x\n1,y\n"));
-        let about = open_labelled(&bare, Some(&given)).unwrap().about;
-        assert_eq!(about.labels.unwrap(), ["x", "y", "z"], "{column}");
-    }
+    let given = folder.file("given.csv", "row,label\n2,z\n0,x\n1,y\n");
+    let table = open_labelled(&bare, Some(&given)).unwrap();
+    assert_eq!(table.about.labels.unwrap(), ["x", "y", "z"]);
+    assert!(table.notes[0].contains("by the row numbers in the column `row`"), "{:?}", table.notes);
     // A .csv contains its own names.
     folder.file("t.names.csv", "id\nother\n");
     assert_eq!(open(&folder.file("t.csv", "id,x\np,1\n")).unwrap().about.ids.unwrap(), ["p"]);
@@ -121,9 +120,9 @@ fn ids_that_are_not_found_or_are_ambiguous_say_why() {
     assert!(said.contains("(\"10\" differs from \"10.0\" only in the form of a number)"), "{said}");
     // Numbers of rows in two columns, in different orders.
     let matrix = folder.file("m.npy", std::fs::read(fixture("f4.npy")).unwrap());
-    let twice = folder.file("l.csv", "id,row,label\n2,1,a\n0,2,b\n1,0,c\n");
+    let twice = folder.file("l.csv", "row,row_id,label\n2,1,a\n0,2,b\n1,0,c\n");
     let said = open_labelled(&matrix, Some(&twice)).unwrap_err().to_string();
-    assert!(said.contains("the column `id` and the column `row` both have the ids of"), "{said}");
+    assert!(said.contains("the column `row` and the column `row_id` both have the ids of"), "{said}");
     let index = folder.file("l.csv", ",id,label\n7,3,a\n10,10,b\n3,7,c\n");
     let said = open_labelled(&table, Some(&index)).unwrap_err().to_string();
     assert!(
@@ -155,21 +154,32 @@ fn row_numbers_of_any_name_give_the_order_or_are_refused() {
         open_labelled(table, Some(names)).map(|table| table.about.labels.unwrap()).map_err(|e| e.to_string())
     };
     let expected: Vec<String> = (0..count).map(|row| format!("c{row}")).collect();
-    for name in ["row", "ID", "idx", "Row_ID", "image_id", "imgId", "sample_id", "rowid", "", "Unnamed: 0"] {
+    for name in ["row", "Row_ID", "rowid", "row number"] {
         for first in [0, 1] {
             assert_eq!(labels(&matrix, &labelled(name, first)).unwrap(), expected, "{name} from {first}");
         }
     }
-    for (name, first) in [("n", 0), ("number", 1), ("rank", 0)] {
+    // These could also number something else in the order of the rows, as the index of a data frame that was shuffled before.
+    for (name, first) in [
+        ("ID", 0),
+        ("idx", 0),
+        ("image_id", 1),
+        ("", 0),
+        ("Unnamed: 0", 0),
+        ("n", 0),
+        ("number", 1),
+        ("rank", 0),
+    ] {
         let said = labels(&matrix, &labelled(name, first)).unwrap_err();
-        let range = format!("`{name}` has all numbers from {first} to {}", first + count - 1);
+        let range = format!("has all numbers from {first} to {}", first + count - 1);
         assert!(said.contains(&range) && said.contains("name the column `row`"), "{said}");
     }
     // An index of pandas that only counts is no id.
     let line = |row: usize| format!("{row},0.5,{row}.5\n");
     let text = format!(",x0,x1\n{}", (0..count).map(line).collect::<String>());
     let counted = folder.file("counted.csv", text);
-    assert_eq!(labels(&counted, &labelled("image_id", 0)).unwrap(), expected);
+    assert_eq!(labels(&counted, &labelled("row", 0)).unwrap(), expected);
+    assert!(labels(&counted, &labelled("image_id", 0)).is_err());
     assert!(labels(&counted, &labelled("rank", 0)).is_err());
     // Numbers in order, numbers that are not all different, and a column that counts next to others.
     let with = |header: &str, line: &dyn Fn(usize) -> String| {
@@ -181,6 +191,25 @@ fn row_numbers_of_any_name_give_the_order_or_are_refused() {
     assert_eq!(labels(&matrix, &repeated).unwrap(), expected);
     let counts = with("row,rank", &|row| format!("{row},{},c{row}\n", shuffled(row)));
     assert_eq!(labels(&matrix, &counts).unwrap(), expected);
+    let written = with("id", &|row| format!("row {},c{}\n", shuffled(row), shuffled(row)));
+    assert_eq!(labels(&matrix, &written).unwrap(), expected);
+    // One wrong number, and numbers from 2.
+    for (wrong, expected) in [
+        ("8", "from 0 to 8, but line 9 repeats \"8\""),
+        ("", "from 0 to 8, but line 9 has \"\""),
+        ("9", "from 0 to 8, but line 9 has \"9\""),
+    ] {
+        let one = with("row", &|row| match shuffled(row) {
+            1 => format!("{wrong},c1\n"),
+            number => format!("{number},c{number}\n"),
+        });
+        let said = labels(&matrix, &one).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
+    let shifted = with("row", &|row| format!("{},c{row}\n", shuffled(row) + 2));
+    assert!(labels(&matrix, &shifted).unwrap_err().contains("each row number of"));
+    let of_a_grid = with("row,column", &|row| format!("{},{},c{row}\n", row / 3, row % 3));
+    assert!(labels(&matrix, &of_a_grid).is_ok());
     let two = with("id,image_id", &|row| format!("{row},{},c{row}\n", shuffled(row)));
     let said = labels(&matrix, &two).unwrap_err();
     assert!(said.contains("the column `id` and the column `image_id` both have the ids of"), "{said}");
@@ -287,10 +316,51 @@ fn a_shared_column_of_any_name_joins_two_files() {
         ("height\n1.5\n2.5\n", "height,label\n2.5,a\n1.5,b\n"),
         ("age\n3\n3\n", "age,label\n3,a\n3,b\n"),
         ("kind\nx\nx\n", "kind,label\ny,a\ny,b\n"),
-        ("name\np\nq\n", "word,label\nq1,a\nq2,b\n"),
     ] {
         let (found, table) = with_keys(table, labels).unwrap();
         assert_eq!((found, table.notes), (owned(&["a", "b"]), Vec::new()), "{labels}");
+    }
+}
+
+#[test]
+fn names_that_look_like_numbers_join_two_files() {
+    let mixed = "sku\na1\n1000777\nb2\n";
+    assert_eq!(with_keys(mixed, "item,label\nb2,c\na1,a\n1000777,b\n").unwrap().0, ["a", "b", "c"]);
+    // The same whole numbers, if they are not those of rows.
+    let numbers = "image_id\n605\n17\n90\n";
+    assert_eq!(with_keys(numbers, "id,label\n17,b\n90,c\n605,a\n").unwrap().0, ["a", "b", "c"]);
+}
+
+#[test]
+fn names_in_another_form_show_the_order() {
+    for (table, labels) in [
+        ("filename\nf012.png\nf7.png\n", "image,label\nf7,b\nf012,a\n"),
+        ("path\nim/p.jpg\nim/q.jpg\n", "filename,label\nq.jpg,b\np.jpg,a\n"),
+        ("id\n012.png\n007.png\n", "image,label\n7,b\n12,a\n"),
+        ("file\nIM\\P.JPG\nIM\\Q.JPG\n", "image,label\nim/q.jpg,b\nim/p.jpg,a\n"),
+        ("image_id\n605\n17\n", "file,label\n000000000017.jpg,b\n000000000605.jpg,a\n"),
+    ] {
+        let said = with_keys(table, labels).unwrap_err();
+        assert!(
+            said.contains("so the rows are not in the same order") && said.contains("line 2 has"),
+            "{said}"
+        );
+    }
+    // In the same order they agree.
+    let (found, table) = with_keys("filename\nf012.png\nf7.png\n", "image,label\nf012,a\nf7,b\n").unwrap();
+    assert_eq!((found, table.notes), (owned(&["a", "b"]), Vec::new()));
+    // Names of other things, and numbers that are not those of the rows.
+    for (table, labels, expected) in [
+        ("name\np\nq\n", "word,label\nq1,a\nq2,b\n", "(\"q1\") and the column `name` there (\"p\")"),
+        ("kind\nx\nx\n", ",label\n7,a\n3,b\n", "the numbers in the index of pandas"),
+    ] {
+        let (found, table) = with_keys(table, labels).unwrap();
+        assert_eq!(found, ["a", "b"]);
+        assert!(
+            table.notes[0].contains("by position") && table.notes[0].contains(expected),
+            "{:?}",
+            table.notes
+        );
     }
 }
 
