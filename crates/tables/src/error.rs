@@ -452,6 +452,17 @@ pub enum Problem {
         /// The table.
         table: String,
     },
+    /// The names in a list of pairs have two meanings.
+    #[error(
+        "the names of the pairs are row numbers of {table} and also numbers in its column `{}`. If they are those of the column, call it `id` in {table}; if they are row numbers, remove it there",
+        echo(column)
+    )]
+    RowsOrNames {
+        /// The column.
+        column: String,
+        /// The table.
+        table: String,
+    },
     /// A column of row numbers lacks some, or has some twice.
     #[error(
         "the column `{}` should have each row number of {table} once, from {first} to {last}, but {wrong}. Correct it, or rename it if it means something else",

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::row_numbers::is_name_of_ids;
 use super::spelling::{is_missing, without_decimals};
 
 /// Columns of a file that may tell its rows apart, in order.
@@ -59,7 +60,14 @@ impl Keys {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
+    /// The first column that names the rows: different texts, or different numbers under a name of ids. Not one that counts the rows.
+    pub fn names(&self) -> Option<&[String]> {
+        let mut named = self.iter().filter(|key| identify(key.texts()) && !counts(key.texts()));
+        let texts = named.clone().find(|key| are_texts(key.texts()));
+        texts.or_else(|| named.find(|key| is_name_of_ids(&key.name))).map(|key| key.texts.as_slice())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> + Clone {
         self.columns.iter()
     }
 }
@@ -134,6 +142,16 @@ mod tests {
         let found: Vec<(&str, Vec<&str>)> =
             keys.iter().map(|key| (key.name.as_str(), key.texts().collect())).collect();
         assert_eq!(found, [("name", vec!["a", "b"]), ("age", vec!["3", "4"])]);
+        assert_eq!(keys.names().unwrap(), ["a", "b"]);
+        let numbers = |name: &str, texts: [&str; 2]| {
+            let mut keys = Keys::default();
+            keys.push(name, texts.map(str::to_owned).to_vec());
+            keys
+        };
+        assert_eq!(numbers("age", ["3", "4"]).names(), None);
+        assert_eq!(numbers("image_id", ["7", "4"]).names().unwrap(), ["7", "4"]);
+        assert_eq!(numbers("image_id", ["1", "2"]).names(), None, "only counts");
+        assert_eq!(numbers("file", ["a", "a"]).names(), None, "twice");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::echo::echo;
 use super::error::{Problem, Result};
+use super::keys::{counts_from, identify};
 use super::spelling::hint;
 use super::table::EmbeddingTable;
 use super::text_table::Place;
@@ -34,20 +35,42 @@ pub struct PairFile {
 /// Finds the rows that a list of pairs refers to.
 pub(super) struct Named<'a> {
     table: &'a EmbeddingTable,
-    by_id: Option<HashMap<&'a str, usize>>,
+    by_name: Option<HashMap<&'a str, usize>>,
 }
 
 impl<'a> Named<'a> {
-    pub(super) fn new(table: &'a EmbeddingTable) -> Self {
-        let by_id =
-            |ids: &'a Vec<String>| ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
-        Self { table, by_id: table.about.ids.as_ref().map(by_id) }
+    /// By ids, or else by a column of different texts that has all names of the list in `path`, or else by row numbers.
+    ///
+    /// # Errors
+    /// [`Problem::RowsOrNames`] if the names are those of a column and row numbers too.
+    pub(super) fn new<'b>(
+        table: &'a EmbeddingTable,
+        names: impl Iterator<Item = &'b str> + Clone,
+        path: &Path,
+    ) -> Result<Self> {
+        let places = |names: &'a [String]| names.iter().map(String::as_str).zip(0..).collect();
+        if let Some(ids) = &table.about.ids {
+            return Ok(Self { table, by_name: Some(places(ids)) });
+        }
+        let is_row = |name: &str| name.parse().is_ok_and(|row: usize| row < table.rows);
+        for key in table.keys.iter().filter(|key| identify(key.texts()) && !counts_from(0, key.texts())) {
+            let by_name: HashMap<&str, usize> = places(&key.texts);
+            if !names.clone().all(|name| by_name.contains_key(name)) {
+                continue;
+            }
+            if names.clone().all(is_row) {
+                let (column, table) = (key.name.clone(), table.path.display().to_string());
+                return Err(Problem::RowsOrNames { column, table }.at(path));
+            }
+            return Ok(Self { table, by_name: Some(by_name) });
+        }
+        Ok(Self { table, by_name: None })
     }
 
     /// The row that a name in a column refers to.
     pub(super) fn find(&self, name: &str, place: Place, column: &'static str, path: &Path) -> Result<usize> {
-        let row = match &self.by_id {
-            Some(by_id) => by_id.get(name).copied(),
+        let row = match &self.by_name {
+            Some(by_name) => by_name.get(name).copied(),
             None => name.parse().ok().filter(|&row: &usize| row < self.table.rows),
         };
         row.ok_or_else(|| {

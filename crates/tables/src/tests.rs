@@ -248,7 +248,22 @@ fn pairs_are_found_by_id_or_by_row() {
     assert_eq!(found.folds, Some(vec![0, 1]));
     let by_row = folder.file("rows.csv", "same,a,b\nTrue,0,2\nFALSE,1,2\n");
     let rows = read_pairs(&by_row, &without).unwrap();
-    assert_eq!((rows.pairs, rows.folds), (found.pairs, None));
+    assert_eq!((rows.pairs, rows.folds), (found.pairs.clone(), None));
+    // By another column that names the rows, if it has all names of the list.
+    let keyed = |column: &str| {
+        let table = folder.file("keyed.csv", format!("image_id,x0,x1\n{column}"));
+        open_columns(&table, None, Some(&"x*".parse().unwrap())).unwrap().read().unwrap()
+    };
+    let by_key = keyed("605,1,.5\n17,2,.5\n2,3,.5\n");
+    let list = folder.file("keyed-pairs.csv", "a,b,same\n605,2,1\n17,2,0\n");
+    assert_eq!(read_pairs(&list, &by_key).unwrap().pairs, found.pairs);
+    let other = folder.file("keyed-pairs.csv", "a,b,same\n0,2,1\n1,2,0\n");
+    assert_eq!(read_pairs(&other, &by_key).unwrap().pairs, found.pairs, "row numbers");
+    let error = read_pairs(&other, &keyed("2,1,.5\n1,2,.5\n0,3,.5\n")).unwrap_err().to_string();
+    assert!(
+        error.contains("row numbers of") && error.contains("numbers in its column `image_id`"),
+        "{error}"
+    );
     for (text, table, expected) in [
         ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3, `b` is \"x\"; expected an id of"),
         ("a,b,same\n0,3,1\n", &without, "line 2, `b` is \"3\"; expected a row from 0 to 2 of"),

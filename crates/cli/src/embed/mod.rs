@@ -393,7 +393,8 @@ impl Input {
             }
             Self::Table(table) => {
                 let mut about = table.about.clone();
-                about.ids.get_or_insert_with(|| (0..table.rows.rows()).map(|row| row.to_string()).collect());
+                let rows = || (0..table.rows.rows()).map(|row| row.to_string()).collect();
+                about.ids.get_or_insert_with(|| table.keys.names().map_or_else(rows, <[String]>::to_vec));
                 Known::new(about, Vec::new())
             }
         }
