@@ -1,9 +1,12 @@
 //! The model that made a file of embeddings, as stored in the file and next to it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use widemargin_durable::{MOST_TEXT, read_file};
+
+use super::spelling::appearance;
 
 /// The key of the metadata of a `.parquet` or `.safetensors`.
 pub(super) const KEY: &str = "widemargin";
@@ -43,6 +46,13 @@ impl ModelMark {
     /// The error is the reason.
     pub(super) fn from_text(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("its metadata `{KEY}` is damaged: {error}"))
+    }
+
+    /// Those of some classes that the model was trained on, in the same spelling or one that looks the same.
+    pub fn trained_on<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let Some(classes) = &self.classes else { return Vec::new() };
+        let trained: HashSet<String> = classes.trained.iter().map(|name| appearance(name)).collect();
+        names.filter(|name| trained.contains(&appearance(name))).collect()
     }
 
     /// Whether both name the same model.

@@ -5,7 +5,7 @@ use crate::calibration::{ModelFile, Templates, model_file};
 use crate::embed::mark_of;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use widemargin_embedder::{Fingerprint, MODEL_FILE};
 use widemargin_eval::files;
@@ -13,8 +13,8 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
     CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, ModelMark,
-    NamedRows, Problem, RowNames, SEPARATORS, echo, echo_list, is_missing, look_alike, may_be_no_class,
-    misspelled, open_columns, unsorted_numbers,
+    NamedRows, Problem, RowNames, SEPARATORS, echo, echo_list, first_names, is_missing, look_alike,
+    may_be_no_class, misspelled, open_columns, unsorted_numbers,
 };
 
 /// The evaluated set.
@@ -155,7 +155,9 @@ impl Shared {
         notes.extend(unused_parts(&table).filter(|_| selection.is_none()));
         let selection = leave_out(&mut table, &mut self.ignored, selection)?;
         notes.extend(label_column(&table, self.pattern.is_some())?);
-        let LabelledRows { table, set } = LabelledRows::new(table, labels, &mut self.classes, notes)?;
+        let LabelledRows { table, mut set } = LabelledRows::new(table, labels, &mut self.classes, notes)?;
+        let mark = self.mark.as_ref().map(|(mark, _)| mark);
+        set.notes.extend(mark.and_then(|mark| trained_classes(mark, &set, &self.classes)));
         Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
     }
 
@@ -412,6 +414,25 @@ fn of_another_run(split: &Path, mark: &ModelMark) -> Option<String> {
         )
     })
 }
+
+/// A sentence on classes of a set that the model of its embeddings was trained on.
+fn trained_classes(mark: &ModelMark, set: &LabelledEmbeddings, classes: &ClassNames) -> Option<String> {
+    let labels: BTreeSet<u32> = set.embeddings.labels().iter().copied().collect();
+    let names = labels.iter().map(|label| classes.names()[*label as usize].as_str());
+    let found = mark.trained_on(names);
+    (!found.is_empty()).then(|| {
+        format!(
+            "{}: the model that made the embeddings was trained on {} of the {} classes ({}), so results on these say little about new classes.",
+            set.path.display(),
+            found.len(),
+            labels.len(),
+            first_names(found.iter().map(|name| echo(name)), TRAINED_NAMED)
+        )
+    })
+}
+
+/// Classes of training that a warning names.
+const TRAINED_NAMED: usize = 3;
 
 /// A sentence on a column `split` of a table that is evaluated whole.
 fn unused_parts(table: &EmbeddingTable) -> Option<String> {

@@ -356,6 +356,10 @@ fn classes_that_the_model_of_embeddings_was_trained_on_are_named() {
             said.contains(&format!("{trained_on} 3 of the 3 unseen classes (data t)")),
             "{ending}: {said}"
         );
+        let eval = place.run(&["eval", "retrieval", &some]);
+        success(&eval);
+        let eval = String::from_utf8_lossy(&eval.stderr).into_owned();
+        assert!(eval.contains("was trained on 5 of the 8 classes (c4, c5, c6"), "{ending}: {eval}");
         // Classes that were unseen stay unseen.
         let said = stderr(&[&some, "--out", &format!("of-some-{ending}")]);
         assert!(!said.contains(trained_on), "{ending}: {said}");

@@ -113,4 +113,11 @@ fn training_and_embed_join_by_a_shared_column() {
     for (row, (id, label)) in ids.iter().zip(&labels).enumerate() {
         assert_eq!((id, label), (&format!("n{row}"), &format!("class {}", row % 6)));
     }
+    // Without labels, the names of the rows are kept, so that labels can be joined later.
+    for out in ["later.npy", "later.parquet", "later.csv"] {
+        success(&place.run(&["embed", "--model", "run", "t.csv", "--columns", "e*", "-o", out]));
+        let of =
+            |arguments: &[&str]| found(&place, &[&["retrieval"], arguments].concat())["retrieval"].clone();
+        assert_eq!(of(&[out, "--labels", "l.csv"]), of(&["e.csv"]), "{out}");
+    }
 }

@@ -6,13 +6,10 @@
 pub(crate) mod duplicates;
 pub(crate) mod info;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{
-    About, ColumnPattern, ModelMark, OpenTable, Problem, appearance, first_names, model_of,
-};
+use widemargin_tables::{About, ColumnPattern, ModelMark, OpenTable, Problem, first_names, model_of};
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, ContentDigest, ImageProperties};
@@ -361,8 +358,7 @@ impl Files {
 /// A sentence on classes that the model of the embeddings was trained on.
 fn trained_classes(mark: &ModelMark, names: &[String]) -> Option<String> {
     let listed = mark.classes.as_ref()?;
-    let trained: BTreeSet<String> = listed.trained.iter().map(|name| appearance(name)).collect();
-    let found: Vec<&String> = names.iter().filter(|name| trained.contains(&appearance(name))).collect();
+    let found = mark.trained_on(names.iter().map(String::as_str));
     (!found.is_empty()).then(|| {
         format!(
             "The model that made the embeddings was trained on {} of the {} classes (data {}), so results on these are too good if they are \
