@@ -404,8 +404,8 @@ pub enum Problem {
     },
     /// A column of a file of names may give the order of its rows.
     #[error(
-        "the column `{}` has all numbers from {first} to {last}, in another order. If they are the row numbers of {table}, name the column `row`; if the rows of both files are in the same order, remove it or add a column `row` that counts from {first}",
-        echo(column)
+        "{} has all numbers from {first} to {last}, in another order. If they are the row numbers of {table}, name the column `row`; if the rows of both files are in the same order, remove it or add a column `row` that counts from {first}",
+        column_of_ids(column)
     )]
     RowNumbers {
         /// The column.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::echo::echo;
 use super::error::{Problem, Result, column_of_ids};
 use super::keys::{counts, identify};
-use super::names::{NamedRows, RowNames};
+use super::names::{NamedRows, Origin, RowNames};
 use super::row_numbers::{is_name_of_ids, row_order};
 
 /// Rows with the same name in both files, of which one in so many shows that the columns mean the same.
@@ -96,7 +96,11 @@ impl RowNames {
             let is_index = is_name_of_ids(given.name);
             !given.is_text && is_index && row_order(given.texts.iter().copied()).is_none()
         };
-        let numbers = given.iter().map(|(_, given)| given).find(is_number);
+        // The names next to a matrix are in its order.
+        let numbers = given
+            .iter()
+            .map(|(_, given)| given)
+            .find(|given| self.origin == Origin::Given && is_number(given));
         Ok(numbers.map(|given| {
             format!(
                 "{by_position}: the numbers in {} are not its row numbers or ids.",

@@ -49,7 +49,9 @@ impl<'a> Named<'a> {
         path: &Path,
     ) -> Result<Self> {
         let places = |names: &'a [String]| names.iter().map(String::as_str).zip(0..).collect();
-        if let Some(ids) = &table.about.ids {
+        // Ids that count the rows, such as an index of pandas, may be shadowed by a column that names them.
+        let counted = |ids: &Vec<String>| counts_from(0, ids.iter().map(String::as_str));
+        if let Some(ids) = table.about.ids.as_ref().filter(|ids| !counted(ids)) {
             return Ok(Self { table, by_name: Some(places(ids)) });
         }
         let is_row = |name: &str| name.parse().is_ok_and(|row: usize| row < table.rows);
@@ -64,7 +66,7 @@ impl<'a> Named<'a> {
             }
             return Ok(Self { table, by_name: Some(by_name) });
         }
-        Ok(Self { table, by_name: None })
+        Ok(Self { table, by_name: table.about.ids.as_deref().map(places) })
     }
 
     /// The row that a name in a column refers to.
