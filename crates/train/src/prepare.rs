@@ -145,6 +145,9 @@ impl Prepared {
             )));
         }
         warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
+        let known_names = known_classes(&set, &split);
+        let ignored = config.objective.ignored_among(&known_names)?;
+        warnings.extend(ignored.map(|label| ignored_class(known_names[label as usize], label, &training)));
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
@@ -209,6 +212,11 @@ impl Prepared {
         if self.split.is_closed() { &self.known.samples } else { &self.unseen }
     }
 
+    /// Names of the known classes, in the order of their dense labels.
+    pub(crate) fn known_classes(&self) -> Vec<&str> {
+        known_classes(&self.set, &self.split)
+    }
+
     /// Number of training samples per known class.
     pub(crate) fn training_counts(&self) -> Vec<u64> {
         let mut counts = vec![0; self.split.known().len()];
@@ -246,6 +254,19 @@ impl Prepared {
         };
         Ok(Loader::new(self.set.clone(), self.training.clone(), settings)?)
     }
+}
+
+fn known_classes<'a>(set: &'a SampleSet, split: &OpenSetSplit) -> Vec<&'a str> {
+    split.known().iter().map(|class| set.class_names()[*class as usize].as_str()).collect()
+}
+
+/// A sentence on the class that the objective ignores: the counts of samples include it.
+fn ignored_class(name: &str, label: u32, training: &TrainingSamples) -> String {
+    let count = training.labels.iter().filter(|found| **found == label).count();
+    format!(
+        "The {count} training samples of {name} have loss 0 (objective.ignore_label). They are part of the counts of training samples; its test \
+         samples do not count in the accuracy on known classes."
+    )
 }
 
 /// The number of samples of each class.

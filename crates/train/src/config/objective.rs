@@ -3,6 +3,7 @@
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use widemargin_data::first_names;
 use widemargin_objective::pairs::Miner;
 use widemargin_objective::{AnyObjective, CatalogueEntry, ClassObjective, Margin, Parameters, suggest};
 
@@ -15,6 +16,15 @@ const TARGET_PROBABILITY: f64 = 0.99;
 /// Value of `scale` or `margin` for the recommendation of [`suggest`](fn@widemargin_objective::suggest), which depends on the number
 /// of known classes and the embedding dimension.
 const AUTO: &str = "auto";
+
+/// The parameter with the name of a class whose samples have loss 0.
+const IGNORE_LABEL: &str = "ignore_label";
+
+/// The parameter with one margin per known class.
+const CLASS_MARGINS: &str = "class_margins";
+
+/// Most known classes that an error names.
+const NAMED: usize = 20;
 
 /// A scale or margin as a command line gives it: a number, or `auto`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +65,8 @@ pub struct ObjectiveConfig {
     /// Parameters of the miner.
     #[serde(skip_serializing_if = "Parameters::is_empty")]
     pub miner_parameters: Parameters,
-    /// All other keys: parameters of the objective, named as in `widemargin loss --list`. `scale` and `margin` may be `"auto"`.
+    /// All other keys: parameters of the objective, named as in `widemargin loss --list`. `scale` and `margin` may be `"auto"`. `ignore_label` is
+    /// the name of a known class, as text or a number. `class_margins` has one margin per known class, in the order of the known classes.
     #[serde(flatten)]
     pub parameters: Parameters,
 }
@@ -95,13 +106,75 @@ impl ObjectiveConfig {
     /// [`Error::BadValue`] for an unknown name or parameter (with the nearest known one), a parameter outside its range, or an
     /// `"auto"` for which the objective has no recommendation.
     pub fn build(&self, classes: Option<usize>) -> Result<AnyObjective, Error> {
+        self.ignored_name()?;
+        self.built(classes, None)
+    }
+
+    /// The objective for the known classes with these names, in their order: with the class that `ignore_label` names.
+    ///
+    /// # Errors
+    /// The errors of [`build`](Self::build), and [`Error::BadValue`] for an `ignore_label` that is no known class, and for `class_margins` that
+    /// are not one per known class.
+    pub(crate) fn of_classes<Name: AsRef<str>>(&self, known: &[Name]) -> Result<AnyObjective, Error> {
+        let ignored = self.ignored_among(known)?;
+        self.built(Some(known.len()), ignored)
+    }
+
+    /// The position of the class that `ignore_label` names among the known classes.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] as [`of_classes`](Self::of_classes).
+    pub(crate) fn ignored_among<Name: AsRef<str>>(&self, known: &[Name]) -> Result<Option<u32>, Error> {
+        let names = || first_names(known.iter().map(AsRef::as_ref), NAMED);
+        let margins = self.parameters.get(CLASS_MARGINS).and_then(Value::as_array).map(Vec::len);
+        if let Some(found) = margins.filter(|found| *found != known.len()) {
+            let message = format!(
+                "found {found} class margins; expected {}, one per known class: {}",
+                known.len(),
+                names()
+            );
+            return Err(bad(CLASS_MARGINS, message));
+        }
+        let Some(ignored) = self.ignored_name()? else { return Ok(None) };
+        match known.iter().position(|name| name.as_ref() == ignored) {
+            Some(at) => Ok(Some(at as u32)),
+            None => {
+                Err(bad(IGNORE_LABEL, format!("found {ignored:?}, expected one of the known classes: {}", names())))
+            }
+        }
+    }
+
+    /// The name of the class whose samples have loss 0.
+    fn ignored_name(&self) -> Result<Option<String>, Error> {
+        match self.parameters.get(IGNORE_LABEL) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(name)) => Ok(Some(name.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(other) => {
+                Err(bad(IGNORE_LABEL, format!("found {other}, expected the name of a class: text or a number")))
+            }
+        }
+    }
+
+    /// The objective that ignores the class at this position, whatever `ignore_label` is.
+    fn built(&self, classes: Option<usize>, ignored: Option<u32>) -> Result<AnyObjective, Error> {
         let mut parameters = self.parameters.clone();
         parameters.retain(|key, value| !(matches!(key.as_str(), "scale" | "margin") && value == AUTO));
-        let given = parameters.get("class_margins").and_then(Value::as_array).map(Vec::len);
+        if let Some(name) = parameters.get_mut(IGNORE_LABEL) {
+            // Any position, so that an objective without this parameter rejects it.
+            *name = 0.into();
+        }
+        let given = parameters.get(CLASS_MARGINS).and_then(Value::as_array).map(Vec::len);
         let classes = classes.or(given).unwrap_or(SOME_CLASSES);
         let objective = AnyObjective::from_name(&self.name, &parameters, classes)
             // without a parameter at fault: an unknown name, or parameters that cannot be combined
             .map_err(|error| bad(error.parameter().unwrap_or("name"), &error))?;
+        let objective = match objective {
+            AnyObjective::Classes(classes) => {
+                AnyObjective::Classes(Box::new(classes.with_ignore_label(ignored)))
+            }
+            pairs @ AnyObjective::Pairs(_) => pairs,
+        };
         self.check_auto(&objective)?;
         if self.margin_by_count.is_some() {
             self.by_count(objective.clone(), &vec![1; classes])?;
@@ -130,10 +203,16 @@ impl ObjectiveConfig {
     /// [`Error::BadValue`] for a power outside its range, or an objective without one plain margin.
     pub(crate) fn by_count(&self, objective: AnyObjective, counts: &[u64]) -> Result<AnyObjective, Error> {
         let Some(power) = self.margin_by_count else { return Ok(objective) };
-        if self.parameters.contains_key("class_margins") {
+        if self.parameters.contains_key(CLASS_MARGINS) {
             return Err(bad("margin_by_count", "class_margins is given too; give one of the two"));
         }
-        objective.with_margins_by_count(counts, power).map_err(|error| bad("margin_by_count", error))
+        let mut counts = counts.to_vec();
+        let ignored = objective.class_objective().and_then(ClassObjective::ignore_label);
+        if let Some(count) = ignored.and_then(|ignored| counts.get_mut(ignored as usize)) {
+            // A class without samples is not the rarest one, which has the largest margin.
+            *count = 0;
+        }
+        objective.with_margins_by_count(&counts, power).map_err(|error| bad("margin_by_count", error))
     }
 
     /// The miner, if one is configured.
@@ -328,6 +407,38 @@ mod tests {
             let error = read(text).build(None).expect_err(text).to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_class_to_ignore_is_a_name_and_not_a_position() {
+        let read = |text: &str| toml::from_str::<ObjectiveConfig>(text).expect("TOML");
+        let ignored = |text: &str, known: &[&str]| {
+            let objective = read(text).of_classes(known)?;
+            Ok::<_, Error>(objective.class_objective().and_then(ClassObjective::ignore_label))
+        };
+        let known = ["3", "5", "11"];
+        assert_eq!(ignored("ignore_label = 11", &known).expect("known"), Some(2));
+        assert_eq!(ignored("ignore_label = \"5\"", &known).expect("known"), Some(1));
+        assert_eq!(ignored("ignore_label = \"b c\"", &["a", "b c"]).expect("known"), Some(1));
+        assert_eq!(ignored("", &known).expect("none"), None);
+        for (text, expected) in [
+            ("ignore_label = 1", "objective.ignore_label: found \"1\", expected one of the known classes: 3, 5, 11"),
+            ("ignore_label = true", "objective.ignore_label: found true, expected the name of a class"),
+            ("name = \"triplet-margin\"\nignore_label = 3", "objective.ignore_label: "),
+            (
+                "class_margins = [0.1, 0.2]",
+                "objective.class_margins: found 2 class margins; expected 3, one per known class: 3, 5, 11",
+            ),
+        ] {
+            let error = ignored(text, &known).expect_err(text).to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+        // The number of its samples does not decide the margins of the others.
+        let config = read("margin = 0.4\nmargin_by_count = 1.0\nignore_label = 5");
+        let objective = config.of_classes(&known).expect("known");
+        let objective = config.by_count(objective, &[10, 1, 40]).expect("in range");
+        let margins = objective.class_objective().and_then(ClassObjective::class_margins).expect("one per class");
+        assert!((margins[0] - 0.4).abs() < 1e-12 && (margins[2] - 0.1).abs() < 1e-12, "{margins:?}");
     }
 
     #[test]

@@ -315,7 +315,8 @@ pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     let settings = Settings::read(folder)?;
     let (record, samples) = Record::read(folder)?;
     let config = settings.config().clone();
-    let mut trainer = Trainer::of_shape(&config, record.shape(), record.counts())?;
+    let known: Vec<&str> = record.known_classes().collect();
+    let mut trainer = Trainer::of_shape(&config, record.shape(), (&known, record.counts()))?;
     let origin = RunIdentity { settings: settings.checksum(), samples };
     let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
     let step = trainer.load(&found.parts, origin).map_err(bad)?.step;

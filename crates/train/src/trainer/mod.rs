@@ -79,11 +79,16 @@ impl Trainer {
     /// # Errors
     /// For an unknown device, or a backbone or objective that cannot be built as configured.
     pub fn new(config: &Config, prepared: &Prepared) -> Result<Self, Error> {
-        Self::of_shape(config, prepared.set.shape(), &prepared.training_counts())
+        let (names, counts) = (prepared.known_classes(), prepared.training_counts());
+        Self::of_shape(config, prepared.set.shape(), (&names, &counts))
     }
 
-    /// As [`new`](Self::new), for samples of the shape `input` and classes with `counts` training samples.
-    pub(crate) fn of_shape(config: &Config, input: ImageShape, counts: &[u64]) -> Result<Self, Error> {
+    /// As [`new`](Self::new), for samples of the shape `input` and known classes with these names and numbers of training samples.
+    pub(crate) fn of_shape(
+        config: &Config,
+        input: ImageShape,
+        (names, counts): (&[&str], &[u64]),
+    ) -> Result<Self, Error> {
         let device = device::by_name(&config.training.device)?;
         let name = &config.training.device;
         let (half, products) = match config.training.precision {
@@ -109,7 +114,7 @@ impl Trainer {
             .map(|(p, _)| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
             .collect::<Result<Vec<_>, _>>()?;
         let classes = counts.len();
-        let objective = config.objective.by_count(config.objective.build(Some(classes))?, counts)?;
+        let objective = config.objective.by_count(config.objective.of_classes(names)?, counts)?;
         let (head_mode, of_centres) = (config.head.head_mode(), optimiser(config, true));
         let size = HeadSize { classes, dim: m.embedding, batch: config.sampler.batch_size() };
         let head_config = HeadConfig {
@@ -228,7 +233,7 @@ impl Trainer {
     }
 
     /// Share of the test samples of known classes that are assigned to their class: by the class centres, or by the nearest mean
-    /// of training samples if the head has none. `None` without such samples.
+    /// of training samples if the head has none. Samples of a class that the objective ignores do not count. `None` without such samples.
     ///
     /// # Errors
     /// If an image cannot be read or an embedding is not finite.
@@ -246,19 +251,22 @@ impl Trainer {
     }
 
     fn accuracy(&self, prepared: &Prepared, by_means: bool) -> Result<Option<f64>, Error> {
-        let known = &prepared.known;
-        if known.samples.is_empty() {
+        let ignored = self.head.class_head().and_then(|head| head.objective().ignore_label());
+        let known = prepared.known.samples.iter().copied().zip(prepared.known.labels.iter().copied());
+        let (samples, labels): (Vec<u32>, Vec<u32>) =
+            known.filter(|(_, label)| Some(*label) != ignored).unzip();
+        if samples.is_empty() {
             return Ok(None);
         }
-        let embeddings = self.embed(prepared, &known.samples)?;
-        let features = MatRef::new(&embeddings, known.samples.len(), self.head.dim()).expect("as embedded");
+        let embeddings = self.embed(prepared, &samples)?;
+        let features = MatRef::new(&embeddings, samples.len(), self.head.dim()).expect("as embedded");
         let predicted = if by_means {
             let shape = (self.head.classes(), self.head.dim());
             nearest_class_mean(features, &self.class_means(prepared)?, shape)?
         } else {
             self.head.predict(features, &[])?
         };
-        let correct = predicted.iter().zip(&known.labels).filter(|(a, b)| a == b).count();
+        let correct = predicted.iter().zip(&labels).filter(|(a, b)| a == b).count();
         Ok(Some(correct as f64 / predicted.len() as f64))
     }
 
