@@ -39,7 +39,7 @@ pub struct OpenTable {
     pub mark: Option<ModelMark>,
     /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
     pub keys: Keys,
-    /// Sentences on how files were joined to it.
+    /// Sentences on how files were joined to it, and on tensors that are not used.
     pub notes: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct EmbeddingTable {
     pub mark: Option<ModelMark>,
     /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
     pub keys: Keys,
-    /// Sentences on how files were joined to it.
+    /// Sentences on how files were joined to it, and on tensors that are not used.
     pub notes: Vec<String>,
 }
 

@@ -7,14 +7,19 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::about::About;
+use super::echo::{echo, first_names};
 use super::error::{Problem, Result};
 use super::mark::{KEY, ModelMark};
 use super::numbers::{Kind, integers};
+use super::pattern::is_sample_weight;
 use super::rows::{Layout, Rows, read_exact_at};
 use super::table::OpenTable;
 
 /// Longest header that the format allows, in bytes.
 const MOST_HEADER: u64 = 100_000_000;
+
+/// Most unused tensors that a sentence names.
+const MOST_NAMED: usize = 10;
 
 /// A file whose header has been read.
 struct Tensors<'a> {
@@ -25,20 +30,22 @@ struct Tensors<'a> {
     metadata: Metadata,
 }
 
-/// The rows, which stay in the file, and the labels, ids and cameras.
+/// The rows, which stay in the file, and the labels, ids, cameras, parts and groups.
 pub(super) fn open(file: File, path: &Path) -> Result<OpenTable> {
     let file = Tensors::open(file, path)?;
-    let named = |name: &str| file.metadata.info(name);
     let all = file.metadata.tensors();
-    let matrix = |tensor: &&TensorInfo| tensor.shape.len() == 2 && float_kind(tensor.dtype).is_some();
-    let mut matrices = all.values().copied().filter(matrix);
-    let ((Some(tensor), _, _) | (None, Some(tensor), None)) =
-        (named("embeddings"), matrices.next(), matrices.next())
+    let mut names: Vec<&str> = all.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let is_matrix = |name: &&str| all[*name].shape.len() == 2 && float_kind(all[*name].dtype).is_some();
+    let mut matrices = names.iter().copied().filter(is_matrix);
+    let given = names.iter().copied().find(|name| *name == "embeddings");
+    let ((Some(embeddings), _, _) | (None, Some(embeddings), None)) =
+        (given, matrices.next(), matrices.next())
     else {
-        let mut found: Vec<String> = all.keys().cloned().collect();
-        found.sort_unstable();
+        let found = names.iter().map(|name| (*name).to_owned()).collect();
         return Err(Problem::WhichTensor { found }.at(path));
     };
+    let tensor = all[embeddings];
     let what = || "the tensor of embeddings".to_owned();
     let &[rows, dim] = tensor.shape.as_slice() else {
         let found = tensor.shape.clone();
@@ -48,21 +55,48 @@ pub(super) fn open(file: File, path: &Path) -> Result<OpenTable> {
         let found = format!("{:?}", tensor.dtype);
         Problem::NumberType { what: what(), found, expected: "F16, BF16, F32 or F64" }.at(path)
     })?;
-    let list = |name| named(name).map(|tensor| file.whole_numbers(tensor, name, rows)).transpose();
-    let text = |numbers: Vec<i128>| numbers.iter().map(ToString::to_string).collect();
-    let about = About {
-        labels: list("labels")?.map(text),
-        ids: list("ids")?.map(text),
-        cameras: list("cameras")?.map(text),
-        splits: None,
-        groups: list("groups")?.map(text),
+    names.retain(|name| *name != embeddings);
+    // As the columns of other formats, and in the plural.
+    let mut list = |column: &str| -> Result<Option<Vec<String>>> {
+        let is_it = |name: &&str| {
+            name.eq_ignore_ascii_case(column)
+                || name.strip_suffix(['s', 'S']).is_some_and(|one| one.eq_ignore_ascii_case(column))
+        };
+        let mut found = names.iter().copied().filter(is_it);
+        let Some(name) = found.next() else { return Ok(None) };
+        if found.next().is_some() {
+            return Err(Problem::RepeatedColumn { column: column.to_owned() }.at(path));
+        }
+        names.retain(|other| *other != name);
+        let numbers = file.whole_numbers(all[name], name, rows)?;
+        Ok(Some(numbers.iter().map(ToString::to_string).collect()))
     };
+    let about = About {
+        labels: list("label")?,
+        ids: list("id")?,
+        cameras: list("camera")?,
+        splits: list("split")?,
+        groups: list("group")?,
+    };
+    let is_column = |name: &str| matches!(all[name].shape.as_slice(), [_] | [_, 1]);
+    if let Some(name) = names.iter().find(|name| is_sample_weight(name) && is_column(name)) {
+        let advice = "remove the tensor, or rename it".to_owned();
+        return Err(Problem::SampleWeights { column: (*name).to_owned(), advice }.at(path));
+    }
+    let unused = (!names.is_empty()).then(|| {
+        format!(
+            "{}: the tensors other than the embeddings, labels, ids, cameras, splits and groups are not used: {}.",
+            path.display(),
+            first_names(names.iter().map(|name| echo(name)), MOST_NAMED)
+        )
+    });
     let offset = file.start + tensor.data_offsets.0 as u64;
     let layout = Layout { offset, kind, big: false, rows, dim };
     let mark = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let mark = mark.map(|text| ModelMark::from_text(text)).transpose();
     let mark = mark.map_err(|reason| Problem::Malformed { format: ".safetensors", reason }.at(path))?;
-    Ok(OpenTable { mark, ..OpenTable::new(Rows::in_file(path, file.file, layout), about) })
+    let notes = unused.into_iter().collect();
+    Ok(OpenTable { mark, notes, ..OpenTable::new(Rows::in_file(path, file.file, layout), about) })
 }
 
 impl<'a> Tensors<'a> {

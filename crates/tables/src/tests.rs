@@ -197,11 +197,41 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
     assert_eq!(table.about.labels.unwrap(), ["7", "7", "9"]);
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
+    assert!(named.notes.len() == 1 && named.notes[0].ends_with("are not used: weights."), "{:?}", named.notes);
+    // In the singular or plural, as the columns of other formats.
+    for names in [["Label", "split", "group", "camera"], ["labels", "splits", "Groups", "CAMERAS"]] {
+        let mut tensors: Vec<_> = names.iter().map(|name| (*name, list())).collect();
+        tensors.extend([("embeddings", matrix()), ("fold", list()), ("partition", list())]);
+        let table = write("columns.safetensors", tensors).unwrap();
+        let expected = Some(["7", "7", "9"].map(str::to_owned).to_vec());
+        let About { labels, ids, cameras, splits, groups } = table.about;
+        assert_eq!([&labels, &cameras, &splits, &groups], [&expected; 4]);
+        assert_eq!(ids, None);
+        assert!(table.notes[0].ends_with("are not used: fold, partition."), "{:?}", table.notes);
+    }
     for (name, tensors, expected) in [
         ("two", vec![("a", matrix()), ("b", matrix())], "found the tensors a, b"),
         ("none", vec![("labels", list())], "found the tensors labels"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
         ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
+        (
+            "label and labels",
+            vec![("x", matrix()), ("label", list()), ("labels", list())],
+            "two columns `label`",
+        ),
+        (
+            "weights",
+            vec![("embeddings", matrix()), ("weights", list())],
+            "the column `weights` looks like the weight of a sample",
+        ),
+        (
+            "column of weights",
+            vec![
+                ("embeddings", matrix()),
+                ("sample_weight", TensorView::new(Dtype::F32, vec![3, 1], &numbers[..12]).unwrap()),
+            ],
+            "`sample_weight` looks like the weight of a sample, and sample weights are not supported; remove the tensor",
+        ),
         (
             "float",
             vec![("x", matrix()), ("labels", TensorView::new(Dtype::F32, vec![3], &numbers[..12]).unwrap())],

@@ -305,7 +305,13 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
     let part = |(row, word): (usize, &String)| {
         part_named(word).ok_or_else(|| {
             let (column, found) = ("split".to_owned(), format!("{word:?}"));
-            Problem::Cell { row, column, found, expected: "train or test (or val)".to_owned() }.at(path)
+            let mut expected = "train or test (or val)".to_owned();
+            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
+                expected.push_str(
+                    "; the tensor `split` cannot have words: remove it, and add a column `split` to NAME.names.csv",
+                );
+            }
+            Problem::Cell { row, column, found, expected }.at(path)
         })
     };
     let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
