@@ -51,7 +51,7 @@ pub use names::{NamedRows, RowNames, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;
-pub use pattern::{ColumnPattern, is_sample_weight, unsorted_numbers};
+pub use pattern::{ColumnPattern, columns_in_words, is_sample_weight, mixed_columns, unsorted_numbers};
 pub use quiet::catch_panic;
 pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;

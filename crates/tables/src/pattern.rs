@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -293,8 +294,70 @@ pub fn unsorted_numbers(names: &[String]) -> Option<[&str; 2]> {
     names.windows(2).find(descends).map(|pair| [pair[0].as_str(), pair[1].as_str()])
 }
 
+/// Most names or ranges of names of columns in a line.
+const MOST_LISTED: usize = 8;
+
+/// The names of columns in a line: `e0 to e511`, or the first ones and how many others there are.
+pub fn columns_in_words(names: &[String]) -> String {
+    let follows = |pair: &[String]| {
+        numbered(&pair[0]).zip(numbered(&pair[1])).is_some_and(|(a, b)| a.0 == b.0 && a.1 + 1 == b.1)
+    };
+    let (mut listed, mut at) = (Vec::new(), 0);
+    while at < names.len() && listed.len() < MOST_LISTED {
+        let in_order = names[at..].windows(2).take_while(|pair| follows(pair)).count();
+        if in_order > 1 {
+            listed.push(format!("{} to {}", echo(&names[at]), echo(&names[at + in_order])));
+            at += in_order + 1;
+        } else {
+            listed.push(echo(&names[at]));
+            at += 1;
+        }
+    }
+    let others = match names.len() - at {
+        0 => String::new(),
+        1 => " and 1 other".to_owned(),
+        more => format!(" and {more} others"),
+    };
+    listed.join(", ") + &others
+}
+
+/// The form of a name with one number, and the number.
+fn numbered(name: &str) -> Option<(String, u64)> {
+    let digits = name.find(|letter: char| letter.is_ascii_digit())?;
+    let rest = &name[digits..];
+    let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    let form = form(name);
+    let only = form.matches('#').count() == 1;
+    rest[..end].parse().ok().filter(|number| only && *number < u64::MAX).map(|number| (form, number))
+}
+
+/// A sentence on a table with these columns of vectors, of which some are numbered alike and others are not, as measurements next to an embedding.
+///
+/// The rules of [`require_alike`] reject this only if at least half of the columns are alike.
+pub fn mixed_columns(path: &Path, names: &[String]) -> Option<String> {
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut forms: BTreeMap<String, usize> = BTreeMap::new();
+    for name in &all {
+        *forms.entry(form(name)).or_default() += 1;
+    }
+    let alike = most_alike(&all);
+    // Several kinds of numbered columns, as many of each, belong together: `x0`, `y0`, `z0`, `x1`, `y1`, `z1`.
+    let is_grid = forms.iter().all(|(form, count)| form.contains('#') && *count == alike.len());
+    if alike.len() < 2 || is_grid {
+        return None;
+    }
+    let common = form(alike[0]);
+    let odd: Vec<&str> = all.iter().copied().filter(|name| form(name) != common).collect();
+    Some(format!(
+        "{}: the vectors have the columns {} and also {}, whose names are not like these; {}.",
+        path.display(),
+        columns_in_words(&alike.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()),
+        echo_list(&odd),
+        advice(&odd, &all, Some(&common.replace('#', "*")))
+    ))
+}
+
 /// The names of the most frequent form with a number in it, such as `e0`, `e1`, `e2`.
-#[cfg(feature = "parquet")]
 pub(super) fn most_alike<'a>(names: &[&'a str]) -> Vec<&'a str> {
     let mut forms: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for name in names {
@@ -394,6 +457,33 @@ mod tests {
             assert!(select(pattern).unwrap_err().starts_with("expected names of columns"), "{pattern}");
         }
         assert!(matches(&['*'; 50], &['a'; 50]) && !matches(&['a', '*', 'b'], &['a', 'b', 'a']));
+    }
+
+    #[test]
+    fn columns_are_listed_briefly() {
+        let numbered: Vec<String> = (0..512).map(|at| format!("e{at}")).collect();
+        assert_eq!(columns_in_words(&numbered), "e0 to e511");
+        let unsorted = ["e0".to_owned(), "e1".to_owned(), "e10".to_owned(), "e2".to_owned()];
+        assert_eq!(columns_in_words(&unsorted), "e0, e1, e10, e2");
+        assert_eq!(columns_in_words(&names("x_08_y x_09_y x_10_y age")), "x_08_y to x_10_y, age");
+        assert_eq!(columns_in_words(&names("a b c d e f g h i")), "a, b, c, d, e, f, g, h and 1 other");
+        let many: Vec<String> = (0..20).map(|at| format!("e{}", at * 2)).collect();
+        assert_eq!(columns_in_words(&many), "e0, e2, e4, e6, e8, e10, e12, e14 and 12 others");
+        assert_eq!(columns_in_words(&["e18446744073709551615".to_owned()]), "e18446744073709551615");
+    }
+
+    #[test]
+    fn a_few_numbered_columns_among_others_are_reported() {
+        let said = |list: &str| mixed_columns(Path::new("t.csv"), &names(list));
+        let found = said("UMAP_1 UMAP_2 nCount_RNA percent.mt S.Score").expect("mixed");
+        assert!(
+            found.contains("the columns UMAP_1, UMAP_2 and also nCount_RNA, percent.mt, S.Score, whose"),
+            "{found}"
+        );
+        assert!(found.contains("use --columns 'UMAP_*', or to use all columns, --columns '*'."), "{found}");
+        for list in ["e0 e1 e2", "height width age", "height e0 age", "x0 y0 z0 x1 y1 z1", "x"] {
+            assert_eq!(said(list), None, "{list}");
+        }
     }
 
     #[test]

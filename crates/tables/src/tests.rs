@@ -197,7 +197,11 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
     assert_eq!(table.about.labels.unwrap(), ["7", "7", "9"]);
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
-    assert!(named.notes.len() == 1 && named.notes[0].ends_with("are not used: weights."), "{:?}", named.notes);
+    assert!(
+        named.notes.len() == 1 && named.notes[0].ends_with("are not used: weights."),
+        "{:?}",
+        named.notes
+    );
     // In the singular or plural, as the columns of other formats.
     for names in [["Label", "split", "group", "camera"], ["labels", "splits", "Groups", "CAMERAS"]] {
         let mut tensors: Vec<_> = names.iter().map(|name| (*name, list())).collect();

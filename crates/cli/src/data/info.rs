@@ -16,6 +16,7 @@ use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
+use widemargin_tables::columns_in_words;
 
 /// Lines per warning on the terminal; `--json` has all.
 const PRINTED: usize = 10;
@@ -80,6 +81,9 @@ fn in_words(info: &DataInfo) -> String {
     let mut text = String::new();
     let mut line = |words: String| text.push_str(&(visible(&words) + "\n"));
     line(format!("{}: {}", info.path.display(), summary(info)));
+    if let Some(columns) = &info.columns {
+        line(format!("vectors: the columns {}", columns_in_words(columns)));
+    }
     if let Some(parts) = &info.parts {
         let unmarked = info.samples - parts.values().sum::<usize>();
         let unmarked = if unmarked > 0 { format!(", {unmarked} unmarked") } else { String::new() };

@@ -18,6 +18,7 @@ use widemargin_embedder::{Fingerprint, MODEL_FILE, Model};
 use widemargin_kernels::mixed;
 use widemargin_model::BackboneName;
 use widemargin_model::device::{self, is_cpu};
+use widemargin_tables::columns_in_words;
 use widemargin_train::config::PrecisionName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
@@ -126,6 +127,9 @@ impl Session {
                 format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
             }
         ));
+        if let Some(columns) = set.columns() {
+            self.message(&format!("vectors: the columns {}", columns_in_words(columns)));
+        }
         if let Some(endings) = set.images().map(ImageSet::endings).filter(|endings| endings.len() > 1) {
             let count = |(ending, count): (&String, &usize)| {
                 format!("{count} {}", if ending.is_empty() { "without an ending" } else { ending })

@@ -68,6 +68,8 @@ pub struct DataInfo {
     pub ignored: usize,
     /// Columns of a manifest, or keys of the JSON in shards, that training does not use.
     pub other_columns: Vec<String>,
+    /// The columns of a table that are the vectors, if they have names.
+    pub columns: Option<Vec<String>>,
     /// What is lost when 16-bit images become 8-bit colours, if it is much.
     pub small_range: Option<String>,
     /// Images that have one colour only, because of their transparency.
@@ -263,6 +265,7 @@ impl DataInfo {
             notes: census.notes.clone(),
             ignored: census.ignored,
             other_columns: census.other_columns.clone(),
+            columns: census.columns.clone(),
             small_range: pixels.small_range(),
             hidden: pixels.hidden().to_vec(),
             groups_across_parts: groups_across_parts(samples),

@@ -9,7 +9,9 @@ pub(crate) mod info;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, ColumnPattern, ModelMark, OpenTable, Problem, first_names, model_of};
+use widemargin_tables::{
+    About, ColumnPattern, ModelMark, OpenTable, Problem, first_names, mixed_columns, model_of,
+};
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, ContentDigest, ImageProperties};
@@ -83,6 +85,8 @@ pub struct Census {
     pub ignored: usize,
     /// Columns of a manifest, or keys of the JSON in shards, that training does not use.
     pub other_columns: Vec<String>,
+    /// The columns of a table that are the vectors, if they have names.
+    pub columns: Option<Vec<String>>,
 }
 
 impl Census {
@@ -185,6 +189,7 @@ impl Census {
             notes,
             ignored,
             other_columns,
+            columns: None,
         }
     }
 
@@ -222,6 +227,7 @@ impl Census {
             notes: set.warnings().to_vec(),
             ignored: 0,
             other_columns: Vec::new(),
+            columns: None,
         })
     }
 
@@ -236,6 +242,8 @@ impl Census {
             open_table(path, labels, columns)?;
         let has = [about.splits.is_some(), about.groups.is_some()];
         notes.extend(near_names(path, labels, used.as_deref().unwrap_or_default(), has));
+        let named = used.as_deref().filter(|_| columns.is_none());
+        notes.extend(named.and_then(|names| mixed_columns(path, names)));
         let About { labels, ids, splits, groups, .. } = about;
         let named = |label: &&String| !label.trim().is_empty();
         let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();
@@ -296,6 +304,7 @@ impl Census {
             notes,
             ignored: 0,
             other_columns: Vec::new(),
+            columns: used,
         })
     }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use widemargin_tables::{
-    About, ColumnPattern, GroupColumns, LabelColumn, ModelMark, OpenTable, Problem, Rows, model_of,
+    About, ColumnPattern, GroupColumns, LabelColumn, ModelMark, OpenTable, Problem, Rows, mixed_columns,
+    model_of,
 };
 
 use crate::catalogue::{Groups, sorted_names};
@@ -95,6 +96,8 @@ impl VectorSet {
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
         notes.extend(camera_sentence(table.about.columns().iter().map(|column| column.name)));
+        let named = table.columns.as_deref().filter(|_| options.columns.is_none());
+        notes.extend(named.and_then(|names| mixed_columns(path, names)));
         let joined = table.notes.clone();
         let mut set = Self::from_table(table, options)?;
         set.catalogue.warnings.extend(joined.into_iter().chain(notes));

@@ -219,8 +219,9 @@ impl Reading {
     /// others are new classes if both fields have numbers or both have names.
     fn number_classes(&mut self, path: &Path) -> Result<()> {
         let Some(usual) = self.classes.iter().flatten().map(|(field, _)| *field).min() else { return Ok(()) };
-        let usual_class =
-            |at: usize| self.classes[at].as_ref().filter(|(field, _)| *field == usual).map(|(_, class)| class);
+        let usual_class = |at: usize| {
+            self.classes[at].as_ref().filter(|(field, _)| *field == usual).map(|(_, class)| class)
+        };
         let names: BTreeSet<&String> = (0..self.classes.len()).filter_map(usual_class).collect();
         let given = self.classes.iter().flatten().filter(|(field, _)| *field != Field::Txt);
         let given: BTreeSet<&String> = given.map(|(_, class)| class).collect();
@@ -1017,7 +1018,10 @@ mod tests {
         let said = refused(&[&[cat], &[("txt", "a dog")]]);
         assert!(said.contains("but in the .txt: \"a dog\""), "{said}");
         let said = refused(&[&[cat], &[("json", r#"{"class": 3}"#)]]);
-        assert!(said.contains("in `label` of the .json") && said.contains("but in `class` of the .json"), "{said}");
+        assert!(
+            said.contains("in `label` of the .json") && said.contains("but in `class` of the .json"),
+            "{said}"
+        );
         // The same kind of names in both fields.
         let (found, _) = listed(&[&[("cls", "cat")], &[cat], &[dog]]).unwrap();
         assert_eq!(found, ["s/0 cat", "s/1 cat", "s/2 dog"]);

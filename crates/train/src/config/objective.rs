@@ -138,9 +138,10 @@ impl ObjectiveConfig {
         let Some(ignored) = self.ignored_name()? else { return Ok(None) };
         match known.iter().position(|name| name.as_ref() == ignored) {
             Some(at) => Ok(Some(at as u32)),
-            None => {
-                Err(bad(IGNORE_LABEL, format!("found {ignored:?}, expected one of the known classes: {}", names())))
-            }
+            None => Err(bad(
+                IGNORE_LABEL,
+                format!("found {ignored:?}, expected one of the known classes: {}", names()),
+            )),
         }
     }
 
@@ -150,9 +151,10 @@ impl ObjectiveConfig {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) => Ok(Some(name.clone())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(other) => {
-                Err(bad(IGNORE_LABEL, format!("found {other}, expected the name of a class: text or a number")))
-            }
+            Some(other) => Err(bad(
+                IGNORE_LABEL,
+                format!("found {other}, expected the name of a class: text or a number"),
+            )),
         }
     }
 
@@ -422,7 +424,10 @@ mod tests {
         assert_eq!(ignored("ignore_label = \"b c\"", &["a", "b c"]).expect("known"), Some(1));
         assert_eq!(ignored("", &known).expect("none"), None);
         for (text, expected) in [
-            ("ignore_label = 1", "objective.ignore_label: found \"1\", expected one of the known classes: 3, 5, 11"),
+            (
+                "ignore_label = 1",
+                "objective.ignore_label: found \"1\", expected one of the known classes: 3, 5, 11",
+            ),
             ("ignore_label = true", "objective.ignore_label: found true, expected the name of a class"),
             ("name = \"triplet-margin\"\nignore_label = 3", "objective.ignore_label: "),
             (
@@ -437,7 +442,8 @@ mod tests {
         let config = read("margin = 0.4\nmargin_by_count = 1.0\nignore_label = 5");
         let objective = config.of_classes(&known).expect("known");
         let objective = config.by_count(objective, &[10, 1, 40]).expect("in range");
-        let margins = objective.class_objective().and_then(ClassObjective::class_margins).expect("one per class");
+        let margins =
+            objective.class_objective().and_then(ClassObjective::class_margins).expect("one per class");
         assert!((margins[0] - 0.4).abs() < 1e-12 && (margins[2] - 0.1).abs() < 1e-12, "{margins:?}");
     }
 

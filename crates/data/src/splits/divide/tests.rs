@@ -37,6 +37,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         notes: Vec::new(),
         ignored: 0,
         other_columns: Vec::new(),
+        columns: None,
     }
 }
 
