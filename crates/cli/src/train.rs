@@ -144,7 +144,8 @@ impl TrainArguments {
 
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
-        let config = self.applied(self.run.configuration()?);
+        let applied = |config| self.applied(config);
+        let config = self.run.configuration(applied, &self.given(), !self.compare.is_empty())?;
         self.require_sampler_flags(config.sampler.name)?;
         let mut short = self.run.shortened(config);
         short.sampler.batch = self.batch.unwrap_or(short.sampler.batch);

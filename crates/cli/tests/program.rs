@@ -41,6 +41,8 @@ mod models;
 mod resume;
 #[path = "program/row_numbers.rs"]
 mod row_numbers;
+#[path = "program/settings.rs"]
+mod settings;
 #[path = "program/terminal.rs"]
 mod terminal;
 #[path = "program/training.rs"]

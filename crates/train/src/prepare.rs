@@ -127,23 +127,7 @@ impl Prepared {
             expected.map(|(sample, _)| sample as u32).collect()
         };
         let training = TrainingSamples::known(&set, &split, &samples);
-        let batch = config.sampler.batch_size();
-        if training.samples.len() < batch {
-            let found = training.samples.len();
-            let advice =
-                if found == 0 { "no sample of a known class is left" } else { "choose a smaller batch" };
-            let reasons: Vec<&str> = warnings
-                .iter()
-                .filter(|warning| warning.to_lowercase().contains("left out"))
-                .map(|warning| warning.trim_end_matches('.'))
-                .collect();
-            let reasons =
-                if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
-            return Err(Error::TooFew(format!(
-                "sampler: found {found} training {}, fewer than one batch of {batch}; {advice}{reasons}",
-                set.kind()
-            )));
-        }
+        require_batch(&config.sampler, training.samples.len(), set.kind(), &warnings)?;
         warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
         let known_names = known_classes(&set, &split);
         let ignored = config.objective.ignored_among(&known_names)?;
@@ -212,6 +196,16 @@ impl Prepared {
         if self.split.is_closed() { &self.known.samples } else { &self.unseen }
     }
 
+    /// Checks the settings of another run on this data: that the samples fill a batch, and that the objective can be built for the classes.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`]; [`Error::BadValue`] for the objective.
+    pub fn require_settings(&self, config: &Config) -> Result<(), Error> {
+        require_batch(&config.sampler, self.training.samples.len(), self.set.kind(), &self.warnings)?;
+        let objective = config.objective.of_classes(&self.known_classes())?;
+        config.objective.by_count(objective, &self.training_counts()).map(|_| ())
+    }
+
     /// Names of the known classes, in the order of their dense labels.
     pub(crate) fn known_classes(&self) -> Vec<&str> {
         known_classes(&self.set, &self.split)
@@ -254,6 +248,29 @@ impl Prepared {
         };
         Ok(Loader::new(self.set.clone(), self.training.clone(), settings)?)
     }
+}
+
+/// Checks that there are samples for a batch; the error has the `warnings` about samples that were left out.
+fn require_batch(
+    sampler: &SamplerConfig,
+    found: usize,
+    kind: &str,
+    warnings: &[String],
+) -> Result<(), Error> {
+    let batch = sampler.batch_size();
+    if found >= batch {
+        return Ok(());
+    }
+    let advice = if found == 0 { "no sample of a known class is left" } else { "choose a smaller batch" };
+    let reasons: Vec<&str> = warnings
+        .iter()
+        .filter(|warning| warning.to_lowercase().contains("left out"))
+        .map(|warning| warning.trim_end_matches('.'))
+        .collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+    Err(Error::TooFew(format!(
+        "sampler: found {found} training {kind}, fewer than one batch of {batch}; {advice}{reasons}"
+    )))
 }
 
 fn known_classes<'a>(set: &'a SampleSet, split: &OpenSetSplit) -> Vec<&'a str> {

@@ -6,9 +6,9 @@ use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
-use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
-use widemargin_train::{Change, Config, is_changed};
+use widemargin_train::config::ObjectiveConfig;
+use widemargin_train::{Change, Config, Error, is_changed};
 
 /// Data, objective and length of a run.
 #[derive(Args)]
@@ -63,14 +63,34 @@ impl RunArguments {
         self.config.is_some()
     }
 
-    /// The configuration from the file and these flags. Apply further flags to it, then [`shortened`](Self::shortened).
-    pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
+    /// The configuration from the file and these flags; then call [`shortened`](Self::shortened). `further` applies other flags, `given` are the keys
+    /// of all flags. A configuration that `compares` objectives is checked without its objective.
+    pub(crate) fn configuration(
+        &self,
+        further: impl Fn(Config) -> Config,
+        given: &[(&'static str, &'static str)],
+        compares: bool,
+    ) -> anyhow::Result<Config> {
         let mut backbone_given = false;
         let base = match &self.config {
             Some(path) => {
                 let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
-                let mut config = Config::from_toml(path, &text)?;
+                backbone_given = widemargin_train::config::sets(&text, "model.backbone");
+                let check = |config: &Config| {
+                    let mut config = further(self.completed(config.clone(), backbone_given));
+                    if compares {
+                        config.objective = ObjectiveConfig::default();
+                    }
+                    match config.check() {
+                        // The check of the configuration that a run has names the flag.
+                        Err(Error::BadValue { key, .. }) if given.iter().any(|(flag, _)| *flag == key) => {
+                            Ok(())
+                        }
+                        checked => checked,
+                    }
+                };
+                let mut config = Config::from_toml_checked(path, &text, check)?;
                 // The run stores where its data is, and can be resumed from any folder.
                 let d = &mut config.data;
                 for path in [&mut d.path, &mut d.labels, &mut d.split, &mut config.model.weights] {
@@ -82,16 +102,20 @@ impl RunArguments {
                         path.display()
                     );
                 }
-                backbone_given = widemargin_train::config::sets(&text, "model.backbone");
                 config
             }
             None => Config::default(),
         };
-        let mut config = self.applied(base);
-        if !backbone_given && config.data.is_table() {
-            config.model.backbone = BackboneName::Linear;
+        Ok(further(self.completed(base, backbone_given)))
+    }
+
+    /// The configuration `config` with these flags, and with the usual backbone for its data if no other is given.
+    fn completed(&self, config: Config, backbone_given: bool) -> Config {
+        let mut config = self.applied(config);
+        if !backbone_given {
+            config.model.backbone = config.data.usual_backbone();
         }
-        Ok(config)
+        config
     }
 
     /// The configuration `config` with these flags.
@@ -116,6 +140,7 @@ impl RunArguments {
         given([
             ("data.path", "--data", self.data.is_some()),
             ("data.labels", "--labels", self.labels.is_some()),
+            ("data.columns", "--columns", self.columns.is_some()),
             ("data.split", "--split", self.split.is_some()),
             ("data.class_folder", "--class-folder", self.class_folder.is_some()),
             ("data.parts", "--parts", self.parts.is_some()),

@@ -65,7 +65,8 @@ pub(crate) struct SweepArguments {
 
 impl SweepArguments {
     fn plan(&self) -> anyhow::Result<Plan> {
-        let base = self.run.shortened(self.run.configuration()?);
+        let base = self.run.configuration(|config| config, &self.run.given(), false)?;
+        let base = self.run.shortened(base);
         let lists = [
             ("objective.margin", &self.margin),
             ("objective.scale", &self.scale),

@@ -12,8 +12,10 @@ use widemargin_durable::{
     Error as DurableError, Lock, create_folders, read_sealed, remove_stale_scratch, write_atomic,
     write_sealed,
 };
-use widemargin_train::config::Difference;
-use widemargin_train::{Config, Error, Prepared, RunFolder};
+use widemargin_train::config::{
+    Difference, ObjectiveConfig, OptimiserSection, ScheduleConfig, TrainingConfig,
+};
+use widemargin_train::{Config, Error, Prepared, RunFolder, Trainer};
 
 /// The plan for readers.
 const PLAN_FILE: &str = "sweep.toml";
@@ -61,6 +63,7 @@ impl Started {
         if !dimension_given {
             set_only_dimension(&mut plan.base, &prepared);
         }
+        require_trainable(&plan.candidates()?, &prepared)?;
         let name = if plan.comparison {
             format!("{}-comparison", prepared.set.name())
         } else {
@@ -138,6 +141,34 @@ impl Started {
         let runs = if self.plan.comparison { self.folder.clone() } else { self.folder.join(RUNS) };
         runs.join(&candidate.name)
     }
+}
+
+/// Checks that every run can be trained: the last one would fail after the others are done.
+fn require_trainable(candidates: &[Candidate], prepared: &Prepared) -> anyhow::Result<()> {
+    let mut built = Vec::new();
+    for Candidate { name, config, .. } in candidates {
+        prepared.require_settings(config).with_context(|| name.clone())?;
+        // Building a model can take seconds, and does not depend on settings such as a rate or a margin.
+        let Config { data, model, head, augment, sampler, .. } = config.clone();
+        let objective = ObjectiveConfig { name: config.objective.name.clone(), ..Default::default() };
+        let optimiser = OptimiserSection {
+            name: config.optimiser.name,
+            factors: config.optimiser.factors.clone(),
+            ..Default::default()
+        };
+        let training = TrainingConfig {
+            device: config.training.device.clone(),
+            precision: config.training.precision,
+            ..Default::default()
+        };
+        let schedule = ScheduleConfig::default();
+        let key = Config { data, model, objective, optimiser, head, schedule, augment, sampler, training };
+        if !built.contains(&key) {
+            Trainer::require(config, prepared).with_context(|| name.clone())?;
+            built.push(key);
+        }
+    }
+    Ok(())
 }
 
 /// Whether `folder` has the plan of a sweep or comparison.

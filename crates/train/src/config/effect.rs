@@ -59,15 +59,36 @@ impl Config {
             marginless && s.margin_warm_up_epochs > 0.0,
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
         );
+        warn(
+            ["margin", "class_margins"].iter().all(|key| self.objective.parameters.contains_key(*key)),
+            "objective.margin: no effect, because class_margins has a margin for each class".into(),
+        );
         let (h, mode) = (&self.head, self.head.mode);
+        let usual = HeadSection::default();
+        for (is_set, key) in [
+            (mode != usual.mode, "mode"),
+            (h.rate != usual.rate, "rate"),
+            (h.threshold.is_some(), "threshold"),
+            (h.screened_error != usual.screened_error, "screened_error"),
+            (h.centres != usual.centres, "centres"),
+            (h.optimiser_state != usual.optimiser_state, "optimiser_state"),
+            (h.products.is_some(), "products"),
+            (h.kept_scores_mib.is_some(), "kept_scores_mib"),
+        ] {
+            let name = &self.objective.name;
+            warn(
+                pairs && is_set,
+                format!(
+                    "head.{key}: no effect, because `{name}` is an objective on pairs, which has no class centres"
+                ),
+            );
+        }
+        // Whether a mode uses a setting matters only with class centres.
+        let mut warn = |when: bool, text: String| warn(when && !pairs, text);
         let screened = mode == HeadModeName::Screened;
         let without = |key: &str, only: &str| format!("head.{key}: no effect, because only {only} uses it");
-        warn(
-            mode != HeadModeName::Sampled && h.rate != HeadSection::default().rate,
-            without("rate", "`sampled`"),
-        );
+        warn(mode != HeadModeName::Sampled && h.rate != usual.rate, without("rate", "`sampled`"));
         warn(!screened && h.threshold.is_some(), without("threshold", "`screened`"));
-        let usual = HeadSection::default();
         let decided = h.threshold.is_some() || matches!(mode, HeadModeName::Dense | HeadModeName::Sampled);
         warn(
             decided && h.screened_error != usual.screened_error,
@@ -86,6 +107,7 @@ impl Config {
             "head.mode: `screened` with `adamw` ends with a lower accuracy than `dense`; use `dense`, or the optimiser `sgd`"
                 .into(),
         );
+        let mut warn = |when: bool, text: String| found.extend(when.then_some(text));
         let (o, usual) = (&self.optimiser, OptimiserSection::default());
         let (a, table) = (&self.augment, d.is_table());
         let no_effect = |key: &str, why: &str| format!("{key}: no effect, because {why}");
@@ -117,6 +139,10 @@ impl Config {
             );
         }
         warn(
+            m.backbone == BackboneName::Identity && o.backbone_factor != usual.backbone_factor,
+            no_effect("optimiser.backbone_factor", "the backbone `identity` has no parameters"),
+        );
+        warn(
             m.backbone != BackboneName::Mlp && m.hidden != ModelConfig::default().hidden,
             no_effect("model.hidden", "only the backbone `mlp` has hidden layers"),
         );
@@ -124,6 +150,7 @@ impl Config {
         let (balanced, by_frequency) =
             (p.name == SamplerName::ClassBalanced, p.name == SamplerName::ByFrequency);
         for (is_set, uses, key, only) in [
+            (p.batch != usual.batch, !balanced, "batch", "`shuffled` or `by-frequency`"),
             (p.power != usual.power, by_frequency, "power", "`by-frequency`"),
             (
                 p.samples_per_class != usual.samples_per_class,
@@ -160,15 +187,22 @@ impl Config {
         }
         let sides = (d.channels, d.height, d.width);
         let (images, read) = (DataConfig::default(), Preprocessing::default());
-        for (is_set, key) in [
+        let of_files = [
             (sides != (images.channels, images.height, images.width), "data.channels, height and width"),
             (d.max_bad != images.max_bad, "data.max_bad"),
             (d.background.is_some_and(|background| background != read.background), "data.background"),
             (d.depth.is_some_and(|depth| depth != read.depth), "data.depth"),
-            (*a != AugmentConfig::default(), "augment"),
-        ] {
+        ];
+        // Whether the data is IDX files takes a look at the disk.
+        let idx = !table && of_files.iter().any(|(is_set, _)| *is_set) && d.is_idx();
+        for (is_set, key) in of_files {
             warn(table && is_set, no_effect(key, "it is for images, and the data is a table"));
+            warn(idx && is_set, no_effect(key, "it is for image files, and the data is IDX files"));
         }
+        warn(
+            table && *a != AugmentConfig::default(),
+            no_effect("augment", "it is for images, and the data is a table"),
+        );
         warn(
             d.split.is_none() && d.unseen.is_some() && !d.unseen_classes.is_empty(),
             no_effect("data.unseen", "unseen_classes names the classes"),
@@ -198,7 +232,43 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 29] = [
+        let changes: [(&str, Change); 38] = [
+            (
+                "sampler.batch: no effect, because only the sampler `shuffled` or `by-frequency` uses it",
+                |c| {
+                    c.sampler.name = SamplerName::ClassBalanced;
+                    c.sampler.batch = 64;
+                },
+            ),
+            ("head.mode: no effect, because `triplet-margin` is an objective on pairs", |c| {
+                c.objective.name = "triplet-margin".into();
+                c.sampler.name = SamplerName::ClassBalanced;
+                c.head.mode = HeadModeName::Sampled;
+            }),
+            ("head.rate: no effect, because `proxy-anchor` is an objective on pairs", |c| {
+                c.objective.name = "proxy-anchor".into();
+                c.sampler.name = SamplerName::ClassBalanced;
+                c.head.rate = 0.5;
+            }),
+            ("objective.margin: no effect, because class_margins", |c| {
+                c.objective.parameters.insert("class_margins".into(), vec![0.2, 0.3].into());
+                c.objective.parameters.insert("margin".into(), 0.5.into());
+            }),
+            ("optimiser.backbone_factor: no effect, because the backbone `identity`", |c| {
+                c.model.backbone = BackboneName::Identity;
+                c.optimiser.backbone_factor = 0.5;
+            }),
+            (
+                "data.channels, height and width: no effect, because it is for image files, and the data is IDX",
+                |c| {
+                    c.data.height = 32;
+                },
+            ),
+            ("data.depth: no effect, because it is for image files", |c| c.data.depth = Some(12)),
+            ("data.background: no effect, because it is for image files", |c| {
+                c.data.background = Some("black".parse().expect("a colour"));
+            }),
+            ("data.max_bad: no effect, because it is for image files", |c| c.data.max_bad = 0.5),
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];

@@ -13,7 +13,7 @@ mod read;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
+use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing, Source, SourceKind};
 use widemargin_embedder::TrainingClasses;
 use widemargin_head::{HeadConfig, HeadMode, ProductPrecision, StoragePrecision};
 use widemargin_model::BackboneName;
@@ -140,6 +140,17 @@ impl DataConfig {
     pub fn is_table(&self) -> bool {
         let table = |path: &Path| widemargin_tables::is_table(path) && !widemargin_tables::is_manifest(path);
         self.path.as_deref().is_some_and(table)
+    }
+
+    /// The backbone if none is chosen: `linear` for a table, otherwise that of [`ModelConfig::default`].
+    pub fn usual_backbone(&self) -> BackboneName {
+        if self.is_table() { BackboneName::Linear } else { ModelConfig::default().backbone }
+    }
+
+    /// Whether the data is IDX files, as Fashion-MNIST is: their images have one size and are not decoded.
+    pub(crate) fn is_idx(&self) -> bool {
+        let idx = |path: &PathBuf| Source::detect(path).is_ok_and(|source| source.kind() == SourceKind::Idx);
+        self.path.as_ref().is_none_or(idx)
     }
 }
 
@@ -525,7 +536,9 @@ impl Config {
         self.data.built_in |= self.data.path.is_none();
         self.training.epochs = self.training.epochs.min(2);
         self.training.limit = if self.training.limit == 0 { 2_100 } else { self.training.limit.min(2_100) };
-        self.sampler.batch = self.sampler.batch.min(64);
+        if self.sampler.name != SamplerName::ClassBalanced {
+            self.sampler.batch = self.sampler.batch.min(64);
+        }
         self
     }
 }

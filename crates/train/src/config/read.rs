@@ -12,8 +12,21 @@ impl Config {
     /// [`Error::BadConfiguration`], with file and line, for text that is not TOML, for an unknown key (with the nearest known one) and
     /// for values that [`Config::check`] rejects (with the key, what was found and what is expected).
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
+        Self::from_toml_checked(path, text, Self::check)
+    }
+
+    /// As [`from_toml`](Self::from_toml), with another check in place of [`Config::check`], such as one of the configuration with the flags of a
+    /// command line. Data that is a table has the backbone `linear`, unless the text has another one.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml). An [`Error::BadValue`] of the check gets the line of its key.
+    pub fn from_toml_checked(
+        path: &Path,
+        text: &str,
+        check: impl FnOnce(&Self) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let bad = |line, message| Error::BadConfiguration { path: path.to_owned(), line, message };
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| span.start);
             let line = place.map_or(1, |place| line_at(text, place));
             // Types of this project begin their errors with what was found.
@@ -27,7 +40,10 @@ impl Config {
                 nearest_key(&message).map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
             bad(line, message + &hint)
         })?;
-        match config.check() {
+        if !sets(text, "model.backbone") {
+            config.model.backbone = config.data.usual_backbone();
+        }
+        match check(&config) {
             Ok(()) => Ok(config),
             Err(Error::BadValue { key, message }) => {
                 Err(bad(line_of(text, &key), format!("{key}: {message}")))
@@ -118,6 +134,7 @@ fn nearest_key(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use widemargin_model::BackboneName;
 
     fn parse(text: &str) -> Result<Config, Error> {
         Config::from_toml(Path::new("run.toml"), text)
@@ -133,6 +150,18 @@ mod tests {
         config.training.seed = u64::MAX;
         assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
         assert_eq!(parse("").expect("all defaults"), Config::default());
+    }
+
+    #[test]
+    fn a_table_has_a_backbone_for_vectors() {
+        let backbone = |text: &str| parse(text).expect(text).model.backbone;
+        assert_eq!(backbone("[data]\npath = \"vectors.npy\""), BackboneName::Linear);
+        assert_eq!(
+            backbone("[data]\npath = \"vectors.npy\"\n[model]\nbackbone = \"mlp\""),
+            BackboneName::Mlp
+        );
+        assert_eq!(backbone("[data]\npath = \"images\""), BackboneName::SmallCnn);
+        assert!(parse("[data]\npath = \"vectors.npy\"\n[model]\nbackbone = \"small-cnn\"").is_err());
     }
 
     #[test]

@@ -149,6 +149,18 @@ impl Trainer {
         })
     }
 
+    /// Checks that a run with the settings of `config` can be trained on this data, by building its model and its first batches.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`load_weights`](Self::load_weights), and for a sampler that cannot make batches.
+    pub fn require(config: &Config, prepared: &Prepared) -> Result<(), Error> {
+        let mut config = config.clone();
+        config.training.loader_threads = 0;
+        config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
+        prepared.loader(&config, (0, 0))?;
+        Self::new(&config, prepared)?.load_weights(&config).map(|_| ())
+    }
+
     /// Loads the configured weights into the backbone, if there are any; returns messages about them for the user.
     ///
     /// # Errors
