@@ -151,7 +151,7 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                         if within { "ok     " } else { "OUT    " },
                         errors.loss,
                         errors.grad_features,
-                        errors.grad_weights.max(errors.grad_learnt),
+                        errors.grad_parameters(),
                     )?;
                     if within && errors.largest() > tolerance {
                         write!(

@@ -515,6 +515,25 @@ fn losses_are_told_and_checked_against_references() {
         &["loss", "check", "broken.json"],
         &["broken.json", "row 1 of features has 1 values, expected 2"],
     );
+    let mut file: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(reference).expect("there")).expect("JSON");
+    for (field, value, expected) in [
+        ("loss", serde_json::json!(null), "case 1 (hinge_max): loss is null, expected a number"),
+        ("grad_features", serde_json::json!([]), "case 1 (hinge_max): grad_features has 0 rows, expected 8"),
+        (
+            "gradweights",
+            serde_json::json!([]),
+            "case 1 (hinge_max): unknown field `gradweights`; expected name",
+        ),
+    ] {
+        let mut changed = file.clone();
+        changed["cases"][1][field] = value;
+        place.write("short.json", changed.to_string().as_bytes());
+        place.refused(&["loss", "check", "short.json"], &["short.json", expected]);
+    }
+    file["cases"] = serde_json::json!([]);
+    place.write("empty.json", file.to_string().as_bytes());
+    place.refused(&["loss", "check", "empty.json"], &["empty.json", "`cases` is empty"]);
 
     place.write(
         "two.json",

@@ -2,7 +2,8 @@
 //!
 //! The file format is that of `fixtures/make_golden.py`: one JSON object with `features`, `weights` (class centres or proxies),
 //! `labels`, and `cases`, each with `name`, `params`, `loss`, `grad_features` and `grad_weights` (`null` if the objective has no
-//! weights). A case can have its own `weights`, `grad_learnt` and `next_state`.
+//! weights). A case can have its own `weights`, `grad_learnt`, `next_state` and `source`. A gradient has the shape of its tensor; its
+//! values can be `NaN`, `Infinity` and `-Infinity`, which are not compared. The loss is finite.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -28,29 +29,53 @@ const ANGLE_OF_EQUALS: f64 = 6e-8;
 /// Parameters of a case that are only remarks.
 const REMARKS: [&str; 3] = ["score", "note", "reducer"];
 
+/// The fields of a case.
+const FIELDS: [&str; 9] = [
+    "name",
+    "params",
+    "loss",
+    "grad_features",
+    "grad_weights",
+    "weights",
+    "grad_learnt",
+    "next_state",
+    "source",
+];
+
+/// The text that stands for a number that is NaN or infinite, after [`without_undefined`].
+const UNDEFINED: &str = "undefined";
+
+/// A matrix of reference values; `None` for those that are NaN or infinite.
+type Expected = Vec<Vec<Option<f64>>>;
+
 /// Inputs, and the results of another framework for them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ReferenceFile {
     features: Vec<Vec<f64>>,
-    #[serde(default)]
     weights: Vec<Vec<f64>>,
     labels: Vec<u32>,
     cases: Vec<ReferenceCase>,
 }
 
+/// The same before the cases are checked.
+#[derive(Deserialize)]
+struct Unchecked {
+    features: Vec<Vec<f64>>,
+    #[serde(default)]
+    weights: Vec<Vec<f64>>,
+    labels: Vec<u32>,
+    cases: Vec<Map<String, Value>>,
+}
+
 /// One objective with its parameters, loss and gradients.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ReferenceCase {
     name: String,
-    #[serde(default)]
     params: Map<String, Value>,
-    loss: Option<f64>,
-    grad_features: Vec<Vec<Option<f64>>>,
-    #[serde(default)]
-    grad_weights: Option<Vec<Vec<Option<f64>>>>,
-    #[serde(default)]
+    loss: f64,
+    grad_features: Expected,
+    grad_weights: Option<Expected>,
     weights: Option<Vec<Vec<f64>>>,
-    #[serde(default)]
     grad_learnt: Map<String, Value>,
 }
 
@@ -73,21 +98,25 @@ pub struct ReferenceErrors {
 impl ReferenceErrors {
     /// The largest of them.
     pub fn largest(&self) -> f64 {
-        let all = [self.loss, self.grad_features, self.grad_weights, self.grad_learnt];
-        // unlike `f64::max`, keeps a NaN
-        all.into_iter().fold(0.0, |largest, error| if error <= largest { largest } else { error })
+        larger(larger(self.loss, self.grad_features), self.grad_parameters())
+    }
+
+    /// The larger one of the gradients with respect to the weights and to another learnt parameter.
+    pub fn grad_parameters(&self) -> f64 {
+        larger(self.grad_weights, self.grad_learnt)
     }
 }
 
 impl ReferenceFile {
     /// Reads a file's text.
     ///
-    /// `NaN`, `Infinity` and `-Infinity`, which Python writes but JSON does not allow, are read as missing values.
+    /// Gradients can have `NaN`, `Infinity` and `-Infinity`, which Python writes but JSON does not allow.
     ///
     /// # Errors
-    /// [`Error::ReferenceFile`] for text in another format, rows of different lengths, or not one label per feature.
+    /// [`Error::ReferenceFile`] for text in another format, rows of different lengths, a file without cases, and a case with an unknown field,
+    /// without a finite loss, or with a gradient of another shape than its tensor. [`Error::Count`] if there is not one label per feature.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: Self = serde_json::from_str(&without_undefined(text))
+        let file: Unchecked = serde_json::from_str(&without_undefined(text))
             .map_err(|error| Error::ReferenceFile(error.to_string()))?;
         let dim = file.features.first().map_or(0, Vec::len);
         let all = file.features.iter().enumerate().map(|(row, values)| ("features", row, values));
@@ -104,7 +133,19 @@ impl ReferenceFile {
         if found != expected {
             return Err(Error::Count { what: "labels", found, expected });
         }
-        Ok(file)
+        let Unchecked { features, weights, labels, cases } = file;
+        if cases.is_empty() {
+            return Err(Error::ReferenceFile("`cases` is empty; give at least one case".to_owned()));
+        }
+        let shape = [features.len(), dim];
+        let cases = cases.into_iter().enumerate().map(|(nth, fields)| {
+            let name = fields.get("name").and_then(Value::as_str).map(|name| format!(" ({name})"));
+            ReferenceCase::read(&fields, shape, weights.len()).map_err(|problem| {
+                Error::ReferenceFile(format!("case {nth}{}: {problem}", name.unwrap_or_default()))
+            })
+        });
+        let cases = cases.collect::<Result<_>>()?;
+        Ok(Self { features, weights, labels, cases })
     }
 
     /// The cases, in the order of the file.
@@ -147,12 +188,28 @@ impl ReferenceFile {
             AnyEvaluation::Classes(found) => found.grad_learnt,
             AnyEvaluation::Pairs(_) => None,
         };
-        let learnt = learnt.map_or(0.0, |(name, found)| {
-            let expected = case.grad_learnt.get(name).and_then(Value::as_f64);
-            expected.map_or(f64::NAN, |expected| relative(&[T::from_f64(found)], &[Some(expected)]))
-        });
+        let name_learnt = learnt.map(|(name, _)| name);
+        if let Some(other) = case.grad_learnt.keys().find(|name| Some(name.as_str()) != name_learnt) {
+            let expected = name_learnt.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"));
+            return Err(Error::ReferenceFile(format!(
+                "grad_learnt has the parameter `{other}`, but {} learns {expected}",
+                case.name
+            )));
+        }
+        let learnt = match learnt {
+            Some((name, found)) => {
+                let expected = case.grad_learnt.get(name).and_then(Value::as_f64).ok_or_else(|| {
+                    Error::ReferenceFile(format!(
+                        "grad_learnt has no number `{name}`, which {} learns",
+                        case.name
+                    ))
+                })?;
+                relative(&[T::from_f64(found)], &[Some(expected)])
+            }
+            None => 0.0,
+        };
         Ok(ReferenceErrors {
-            loss: relative(&[out.loss()], &[case.loss]),
+            loss: relative(&[out.loss()], &[Some(case.loss)]),
             grad_features: relative(out.grad_features(), &case.grad_features.concat()),
             grad_weights: match (out.grad_weights(), &case.grad_weights) {
                 (Some(found), Some(expected)) => relative(found, &expected.concat()),
@@ -189,6 +246,56 @@ impl ReferenceFile {
 }
 
 impl ReferenceCase {
+    /// Reads a case for features of a shape, and a number of weights unless it has its own; or what is wrong with it.
+    fn read(fields: &Map<String, Value>, [rows, dim]: [usize; 2], weights: usize) -> Result<Self, String> {
+        if let Some(field) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+            return Err(format!("unknown field `{field}`; expected {}", FIELDS.join(", ")));
+        }
+        let given = |field: &str| fields.get(field).filter(|value| !value.is_null());
+        let number = |field: &str| match fields.get(field) {
+            Some(value) => {
+                value.as_f64().ok_or_else(|| format!("{field} is {}, expected a number", in_words(value)))
+            }
+            None => Err(format!("{field} is missing")),
+        };
+        let object = |field: &str| match given(field) {
+            Some(Value::Object(object)) => Ok(object.clone()),
+            Some(other) => Err(format!("{field} is {}, expected an object", in_words(other))),
+            None => Ok(Map::new()),
+        };
+        let gradient = |field: &str, shape: [usize; 2]| {
+            let value = given(field).ok_or_else(|| format!("{field} is missing or null"))?;
+            matrix(value, Some(shape[0]), shape[1]).map_err(|problem| format!("{field} {problem}"))
+        };
+        let name = match fields.get("name") {
+            Some(Value::String(name)) => name.clone(),
+            Some(other) => return Err(format!("name is {}, expected a text", in_words(other))),
+            None => return Err("name is missing".to_owned()),
+        };
+        let own = match given("weights") {
+            Some(value) => {
+                let found = matrix(value, None, dim).map_err(|problem| format!("weights {problem}"))?;
+                let finite = found.into_iter().map(|row| row.into_iter().collect());
+                Some(finite.collect::<Option<Vec<Vec<f64>>>>().ok_or("weights are not all finite")?)
+            }
+            None => None,
+        };
+        let weights = own.as_ref().map_or(weights, Vec::len);
+        let grad_weights = match given("grad_weights") {
+            Some(_) => Some(gradient("grad_weights", [weights, dim])?).filter(|rows| !rows.is_empty()),
+            None => None,
+        };
+        Ok(Self {
+            name,
+            params: object("params")?,
+            loss: number("loss")?,
+            grad_features: gradient("grad_features", [rows, dim])?,
+            grad_weights,
+            weights: own,
+            grad_learnt: object("grad_learnt")?,
+        })
+    }
+
     /// The objective's name as in the file.
     pub fn name(&self) -> &str {
         &self.name
@@ -207,7 +314,7 @@ impl ReferenceCase {
 
     fn undefined(&self) -> usize {
         let gradients = self.grad_features.iter().chain(self.grad_weights.iter().flatten()).flatten();
-        gradients.chain([&self.loss]).filter(|value| value.is_none()).count()
+        gradients.filter(|value| value.is_none()).count()
     }
 
     /// The parameters with the names of this crate: without remarks, and with margins of class objectives in radians.
@@ -236,7 +343,45 @@ fn relative(found: &[f64], expected: &[Option<f64>], rounding: f64) -> f64 {
     if error <= rounding { 0.0 } else { error / largest }
 }
 
-/// Replaces the words that are not JSON numbers by `null`, outside of strings.
+/// The larger of two errors; unlike `f64::max`, NaN if one of them is.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// A matrix of reference values with a number of rows, or any number, of one dimension; or what is wrong with it.
+fn matrix(value: &Value, rows: Option<usize>, dim: usize) -> Result<Expected, String> {
+    let list = |value: &Value| value.as_array().cloned();
+    let found = list(value).ok_or_else(|| format!("is {}, expected a list of rows", in_words(value)))?;
+    if let Some(rows) = rows.filter(|rows| *rows != found.len()) {
+        return Err(format!("has {} rows, expected {rows}", found.len()));
+    }
+    let row = |(row, value): (usize, &Value)| {
+        let values = list(value)
+            .ok_or_else(|| format!("has {} in row {row}, expected a list of numbers", in_words(value)))?;
+        if values.len() != dim {
+            return Err(format!("has {} values in row {row}, expected {dim}", values.len()));
+        }
+        let number = |value: &Value| match (value.as_f64(), value.as_str()) {
+            (Some(number), _) => Ok(Some(number)),
+            (None, Some(UNDEFINED)) => Ok(None),
+            _ => Err(format!("has {} in row {row}, expected a number", in_words(value))),
+        };
+        values.iter().map(number).collect()
+    };
+    found.iter().enumerate().map(row).collect()
+}
+
+/// A value for a message, without the contents of lists and objects.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) if text == UNDEFINED => "NaN or infinite".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Replaces the words that are not JSON numbers by the text [`UNDEFINED`], outside of strings.
 fn without_undefined(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains("NaN") && !text.contains("Infinity") {
         return text.into();
@@ -246,7 +391,8 @@ fn without_undefined(text: &str) -> std::borrow::Cow<'_, str> {
         if at % 2 == 1 {
             return piece.to_owned();
         }
-        piece.replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null")
+        let word = format!("\"{UNDEFINED}\"");
+        ["-Infinity", "Infinity", "NaN"].iter().fold(piece.to_owned(), |text, from| text.replace(from, &word))
     });
     pieces.collect::<Vec<String>>().join("\"").into()
 }
@@ -256,16 +402,62 @@ mod tests {
     use super::*;
 
     const FILE: &str = r#"{"torch": "NaN", "features": [[1.0, 0.0]], "weights": [[1.0, 0.5], [0.0, 1.0]], "labels": [0],
-        "cases": [{"name": "softmax", "params": {}, "loss": NaN, "grad_features": [[-Infinity, 5.0]],
+        "cases": [{"name": "softmax", "params": {}, "loss": 0.31326168751822286, "grad_features": [[-Infinity, 5.0]],
                    "grad_weights": [[NaN, NaN], [NaN, NaN]]}]}"#;
 
     #[test]
-    fn non_finite_values_are_counted_and_the_others_compared() {
-        let file = ReferenceFile::parse(FILE).expect("read as missing");
+    fn non_finite_gradients_are_counted_and_the_others_compared() {
+        let file = ReferenceFile::parse(FILE).expect("gradients that are not finite are allowed");
         let errors = file.compare::<f64>(&file.cases()[0]).expect("a known name");
-        assert_eq!(errors.undefined, 6);
-        assert_eq!((errors.loss, errors.grad_weights), (0.0, 0.0));
+        assert_eq!(errors.undefined, 5);
+        assert!(errors.loss < 1e-12 && errors.grad_weights == 0.0);
         assert!(errors.grad_features > 0.5, "5.0 is a number and wrong: {errors:?}");
         assert!(ReferenceFile::parse("{\"features\": NaN}").is_err());
+    }
+
+    #[test]
+    fn an_error_that_is_nan_is_the_largest() {
+        let [loss, grad_features, grad_weights, grad_learnt] = [0.0, 0.1, 0.0, 0.0];
+        let errors = ReferenceErrors { loss, grad_features, grad_weights, grad_learnt, undefined: 0 };
+        assert_eq!(errors.largest(), 0.1);
+        assert!(ReferenceErrors { loss: f64::NAN, ..errors }.largest().is_nan());
+        assert!(ReferenceErrors { grad_features: f64::NAN, ..errors }.largest().is_nan());
+        assert!(ReferenceErrors { grad_weights: f64::NAN, ..errors }.largest().is_nan());
+        assert!(ReferenceErrors { grad_learnt: f64::NAN, ..errors }.largest().is_nan());
+    }
+
+    #[test]
+    fn a_case_that_cannot_be_compared_is_an_error_with_its_field() {
+        let features = "\"grad_features\": [[-Infinity, 5.0]]";
+        let weights = "\"grad_weights\": [[NaN, NaN], [NaN, NaN]]";
+        let loss = "\"loss\": 0.31326168751822286";
+        for (from, to, expected) in [
+            (loss, "\"loss\": null", "loss is null, expected a number"),
+            (loss, "\"loss\": NaN", "loss is NaN or infinite, expected a number"),
+            (loss, "\"source\": \"none\"", "loss is missing"),
+            (loss, "\"Loss\": 0.3", "unknown field `Loss`"),
+            (features, "\"grad_features\": []", "grad_features has 0 rows, expected 1"),
+            (features, "\"grad_features\": null", "grad_features is missing or null"),
+            (features, "\"grad_features\": [[1.0]]", "grad_features has 1 values in row 0, expected 2"),
+            (
+                features,
+                "\"grad_features\": [[1.0, null]]",
+                "grad_features has null in row 0, expected a number",
+            ),
+            (features, "\"grad_features\": [1.0, 2.0]", "grad_features has 2 rows, expected 1"),
+            (weights, "\"grad_weights\": [[1.0, 2.0]]", "grad_weights has 1 rows, expected 2"),
+            (weights, "\"grad_weights\": []", "grad_weights has 0 rows, expected 2"),
+            (weights, "\"gradweights\": [[1.0, 2.0], [1.0, 2.0]]", "unknown field `gradweights`"),
+            (weights, "\"weights\": [[1.0, 2.0], [1.0]]", "weights has 1 values in row 1, expected 2"),
+        ] {
+            let error = ReferenceFile::parse(&FILE.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(&format!("case 0 (softmax): {expected}")), "{to}: {error}");
+        }
+        let none = "{\"features\": [[1.0]], \"labels\": [0], \"cases\": []}";
+        assert!(ReferenceFile::parse(none).unwrap_err().to_string().contains("`cases` is empty"));
+        let learnt = FILE.replace(loss, &format!("{loss}, \"grad_learnt\": {{\"scale\": 1.0}}"));
+        let file = ReferenceFile::parse(&learnt).unwrap();
+        let error = file.compare::<f64>(&file.cases()[0]).unwrap_err().to_string();
+        assert!(error.contains("grad_learnt has the parameter `scale`, but softmax learns none"), "{error}");
     }
 }
