@@ -348,6 +348,77 @@ mod tests {
         }
     }
 
+    fn in_bfloat16(value: f32) -> f32 {
+        f32::from_bits((value.to_bits() + 0x7fff + (value.to_bits() >> 16 & 1)) & !0xffff)
+    }
+
+    fn in_codes(values: &[f32]) -> Vec<f32> {
+        let largest = values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        values.iter().map(|value| (value / largest * 127.0).round()).collect()
+    }
+
+    /// Different numbers from -1 to 1 in each place.
+    fn uniform(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
+        let of = |at: u64| {
+            let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
+            let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((mixed ^ (mixed >> 32)) >> 40) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..(rows * dim) as u64).map(of).collect()
+    }
+
+    #[test]
+    fn copies_are_found_in_a_file_that_was_rounded_to_8_bits() {
+        let rows = 600;
+        for dim in [8, 32, 128, 512] {
+            let data = uniform(rows, dim, 1);
+            let (set, unit) = (of(&data, dim), normalised_in_f32(&data, dim));
+            let brain = |values: &[f32]| values.iter().copied().map(in_bfloat16).collect::<Vec<f32>>();
+            let again: Vec<f32> =
+                unit.iter().enumerate().map(|(at, v)| v + 1e-7 * ((at * 7) as f32).sin()).collect();
+            let sets: [(&str, Vec<f32>); 5] = [
+                ("bfloat16", brain(&data)),
+                ("normalised", brain(&unit)),
+                ("recomputed", brain(&again)),
+                ("codes", in_codes(&unit)),
+                ("codes per row", unit.chunks(dim).flat_map(in_codes).collect()),
+            ];
+            let rounded_before = of(&sets[0].1, dim);
+            for (name, values) in &sets {
+                let other = of(values, dim);
+                let mut compared = vec![(&set, &other), (&other, &set)];
+                if *name == "normalised" {
+                    compared.push((&rounded_before, &other));
+                }
+                for (a, b) in compared {
+                    let found = Copies::between(a, b, None);
+                    assert_eq!((found.queries, found.pairs, found.undecided), (rows, rows as u64, 0), "{dim} {name}");
+                    assert!((0..rows).all(|row| found.same(row, row)), "{dim} {name}");
+                }
+                // Few copies, and one alone as of `nearest`.
+                for count in [1, 5] {
+                    let some = of(&values[7 * dim..(7 + count) * dim], dim);
+                    let found = Copies::between(&some, &set, None);
+                    assert!(found.same(0, 7) && found.pairs == count as u64, "{dim} {name}: {found:?}");
+                }
+                // Other samples.
+                let found = Copies::between(&other, &of(&uniform(rows, dim, 99), dim), None);
+                assert_eq!((found.pairs, found.undecided), (0, 0), "{dim} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn rounded_rows_of_a_dense_set_are_no_copies() {
+        for (dim, rows) in [(2, 4_000), (3, 20_000), (3, 200_000)] {
+            let values = uniform(rows, dim, 1);
+            let rounded: Vec<f32> = uniform(rows, dim, 0x5555_1234_5678).into_iter().map(in_bfloat16).collect();
+            let found = Copies::between(&of(&rounded, dim), &of(&values, dim), None);
+            assert!(found.pairs < 10, "{dim}: {} pairs, {}", found.pairs, found.undecided);
+            assert!(found.undecided > 50, "{dim}: {}", found.undecided);
+        }
+    }
+
     #[test]
     fn near_rows_of_a_dense_set_are_no_copies() {
         // A circle, on which different rows are as near as the rounding of float16.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::crowding::Crowding;
 use crate::error::{Error, Result};
+use crate::rounding::{RoundedRow, Rounding};
 
 /// Labelled embeddings, each row scaled to length 1.
 ///
@@ -26,6 +27,8 @@ pub struct Embeddings {
     rests: Option<Vec<f32>>,
     /// The squared length of each row as it was given, if all values are whole numbers so small that cosines follow exactly.
     squares: Option<Vec<f64>>,
+    /// The number type that all values were rounded to, if it is coarser than `f32`.
+    rounding: Option<Rounding>,
     dim: usize,
     labels: Vec<u32>,
     crowding: Option<Crowding>,
@@ -34,7 +37,7 @@ pub struct Embeddings {
 impl Embeddings {
     /// From rows that are checked and have length 1.
     pub(crate) fn of_parts(unit_rows: Vec<f32>, dim: usize, labels: Vec<u32>) -> Self {
-        Self { unit_rows, rests: None, squares: None, dim, labels, crowding: None }
+        Self { unit_rows, rests: None, squares: None, rounding: None, dim, labels, crowding: None }
     }
 
     pub(crate) fn into_unit_rows(self) -> Vec<f32> {
@@ -49,6 +52,21 @@ impl Embeddings {
     /// The same with the squared lengths of its rows of whole numbers.
     pub(crate) fn with_squares(self, squares: Option<Vec<f64>>) -> Self {
         Self { squares, ..self }
+    }
+
+    /// The same with the number type that its values were rounded to.
+    pub(crate) fn with_rounding(self, rounding: Option<Rounding>) -> Self {
+        Self { rounding, ..self }
+    }
+
+    /// The number type that all values were rounded to, if it is coarser than `f32`.
+    pub(crate) fn rounding(&self) -> Option<&Rounding> {
+        self.rounding.as_ref()
+    }
+
+    /// A row, which must exist, with its rounding.
+    pub(crate) fn rounded_row(&self, row: usize) -> RoundedRow<'_> {
+        RoundedRow { unit: self.row(row), rounding: self.rounding.as_ref().map(|of| of.row(row)) }
     }
 
     /// The squared length of a row, which must exist, of small whole numbers.
@@ -126,6 +144,7 @@ impl Embeddings {
             unit_rows: gather(&self.unit_rows),
             rests: self.rests.as_ref().map(gather),
             squares: self.squares.as_ref().map(|all| order.iter().map(|&row| all[row]).collect()),
+            rounding: self.rounding.as_ref().map(|of| of.reordered(order)),
             dim: self.dim,
             labels: order.iter().map(|&row| self.labels[row]).collect(),
             crowding: self.crowding,

@@ -7,13 +7,15 @@
 //! that distance, or are in a group with more than four variants. Where even the narrowest distance is rejected, as in crowded sets,
 //! only rows with equal bits are equal.
 //!
-//! Between two sets, single rows can still be told to be copies where the widest distance is rejected: see [`EqualRows::between`].
+//! Between two sets, single rows can still be told to be copies where the widest distance is rejected, and rows of a file that was rounded to
+//! `bfloat16` or codes of 8 bits, which is further than any of these distances: see [`EqualRows::between`].
 
 use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
+use crate::rounding::Coarse;
 
 /// Euclidean distances of unit rows, from wide to narrow:
 /// - 9.8e-4: the rounding of `float16` is at most 4.9e-4, that of four decimals less than 6.6e-4 at dimension 512;
@@ -34,6 +36,14 @@ const CELL: f64 = 4.0;
 const LEAST_CLEAR: usize = 8;
 /// Candidates compared per row before a distance is rejected.
 const CANDIDATES: usize = 1024;
+/// Rows that two files may have rounded from the same row are no copies if others are so with a rounding this many times as large.
+const ROUNDING_GAP: f64 = 3.0;
+/// From this dimension on, a single row without others in the gap is no coincidence.
+const TELLING_DIM: usize = 8;
+/// The error of a projection, in standard deviations at most: errors of rounding add up as random numbers do.
+const DEVIATIONS: f64 = 6.0;
+/// The widest error of rows that is searched.
+const WIDEST_ROUNDING: f64 = 0.05;
 /// What rounding to `f32` changes a unit row by, at most: the projections are those of the rounded rows.
 const ROUNDED: f64 = 6e-8;
 
@@ -58,14 +68,21 @@ impl EqualRows {
     /// are few: in dense sets few near rows are in one, and in sparse sets the rows in the gap are at least three times as many as those below it.
     /// So if at least half of the near rows are in clear pairs, and no more rows are in the gap, the sets have samples in common. Then clear pairs
     /// are equal, and so are rows that are each other's nearest at a distance that is usual for clear pairs.
+    ///
+    /// If the values of a set are all of a coarse number type, the rows that are still without a copy are compared by that: two rows are a pair if
+    /// some row becomes both of them by rounding. Here too, most pairs must be clear, which is that neither row is in another pair, even with a
+    /// rounding of [`ROUNDING_GAP`] times the size.
     pub(crate) fn between(left: &Embeddings, right: &Embeddings) -> (Self, Vec<usize>) {
         let rows = Rows::new(&[left, right]);
         let mut found = rows.groups();
-        let undecided = if found.distance < DISTANCES[0] {
+        let mut undecided = if found.distance < DISTANCES[0] {
             rows.join_sides(&mut found.first, left.rows())
         } else {
             Vec::new()
         };
+        if let Some(reach) = rounding_reach(left, right) {
+            rows.join_rounded(&mut found.first, left.rows(), reach, &mut undecided);
+        }
         (found, undecided)
     }
 }
@@ -119,6 +136,75 @@ impl<'a> Rows<'a> {
             }
         }
         EqualRows { first: self.first_identical.clone(), distance: 0.0 }
+    }
+
+    /// Joins groups of the first `of_left` rows with groups of the others, if rounding explains their difference. `reach` is what it changes
+    /// a projection by. Updates the near rows of the first side that were not joined.
+    fn join_rounded(&self, first: &mut [usize], of_left: usize, reach: f64, undecided: &mut Vec<usize>) {
+        let mut in_sides = vec![[false; 2]; first.len()];
+        for (row, &group) in first.iter().enumerate() {
+            in_sides[group][usize::from(row >= of_left)] = true;
+        }
+        let open = (0..first.len()).filter(|row| first[*row] == *row && in_sides[*row] != [true, true]);
+        let (left, right): (Vec<usize>, Vec<usize>) = open.partition(|row| *row < of_left);
+        let mut cells: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut probes = Vec::new();
+        for &row in &right {
+            cells.entry(self.cells_near(row, reach, &mut probes)).or_default().push(row);
+        }
+        // For each row of the first side, the others that it pairs with, and whether with the rounding of its size; and whether it has
+        // too many candidates.
+        let pairs: Vec<(Vec<(usize, bool)>, bool)> = left
+            .par_iter()
+            .map(|&row| {
+                let mut probes = Vec::new();
+                self.cells_near(row, reach, &mut probes);
+                let mut near = probes.iter().filter_map(|cell| cells.get(cell)).flatten();
+                let candidates = near.by_ref().take(CANDIDATES);
+                let found = candidates.filter_map(|&other| {
+                    let is_near = self.may_be_within(row, other, reach);
+                    let is_pair = is_near && self.may_be_rounded(row, other, ROUNDING_GAP);
+                    is_pair.then(|| (other, self.may_be_rounded(row, other, 1.0)))
+                });
+                let found = found.collect();
+                (found, near.next().is_some())
+            })
+            .collect();
+        // How often each row of the second side is in a pair: with the rounding of its size, and with a larger one.
+        let mut counts: HashMap<usize, [usize; 2]> = HashMap::new();
+        for &(other, fits) in pairs.iter().flat_map(|(pairs, _)| pairs) {
+            let count = counts.entry(other).or_default();
+            count[0] += usize::from(fits);
+            count[1] += 1;
+        }
+        let (mut near, mut in_gap, mut clear, mut joined) = (HashSet::new(), 0, 0, HashMap::new());
+        for (&row, (pairs, is_cut)) in left.iter().zip(&pairs) {
+            in_gap += usize::from(*is_cut || pairs.iter().any(|(_, fits)| !fits));
+            let mut fitting = pairs.iter().filter(|(_, fits)| *fits).map(|(other, _)| *other);
+            let Some(other) = fitting.next() else { continue };
+            near.insert(row);
+            if !*is_cut && fitting.next().is_none() && counts[&other][0] == 1 {
+                clear += usize::from(pairs.len() == 1 && counts[&other][1] == 1);
+                joined.insert(other, row);
+            }
+        }
+        let least = if self.places[0].0.dim() < TELLING_DIM { LEAST_CLEAR } else { 1 };
+        if clear >= least.max(in_gap) && 2 * clear >= near.len() {
+            for group in &mut first[of_left..] {
+                *group = joined.get(group).copied().unwrap_or(*group);
+            }
+            let joined: HashSet<usize> = joined.into_values().collect();
+            near.retain(|row| !joined.contains(row));
+            undecided.retain(|row| !joined.contains(&first[*row]));
+        }
+        undecided.extend((0..of_left).filter(|row| near.contains(&first[*row])));
+        undecided.sort_unstable();
+        undecided.dedup();
+    }
+
+    fn may_be_rounded(&self, a: usize, b: usize, times: f64) -> bool {
+        let ((set_a, row_a), (set_b, row_b)) = (self.places[a], self.places[b]);
+        set_a.rounded_row(row_a).may_equal(&set_b.rounded_row(row_b), times)
     }
 
     /// Joins groups of the first `of_left` rows with groups of the others; returns the near rows of the first side that were not joined.
@@ -308,6 +394,17 @@ impl<'a> Rows<'a> {
         }
         (sum <= reach * reach).then(|| sum.sqrt())
     }
+}
+
+/// What the rounding of two sets changes a projection of their rows by, at most; `None` if it tells nothing.
+fn rounding_reach(left: &Embeddings, right: &Embeddings) -> Option<f64> {
+    let of = |set: &Embeddings| set.rounding().map(|rounding| (rounding.kind(), rounding.reach(set.dim())));
+    let reach = match (of(left), of(right)) {
+        (None, None) | (Some((Coarse::Codes, _)), Some((Coarse::Codes, _))) => return None,
+        (left, right) => left.map_or(0.0, |(_, reach)| reach) + right.map_or(0.0, |(_, reach)| reach),
+    };
+    let of_projection = reach * (DEVIATIONS / (left.dim() as f64).sqrt()).min(1.0);
+    Some(of_projection.min(WIDEST_ROUNDING) + 2.0 * ROUNDED)
 }
 
 /// The first row with the same bits, for each row.

@@ -8,6 +8,7 @@ mod equal_rows;
 mod error;
 mod normalise;
 mod progress;
+mod rounding;
 mod score;
 mod similarity;
 

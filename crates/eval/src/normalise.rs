@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::crowding::Crowding;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::rounding::Rounding;
 use crate::similarity::product_error;
 
 /// Distances from 1 below this are crowded: rounding in `f32` changes them by about 1 %.
@@ -69,9 +70,11 @@ impl Embeddings {
             unit_rows.extend(values.iter().map(|&value| (f64::from(value) / norm) as f32));
         }
         let set = Self::of_parts(unit_rows, dim, labels.to_vec());
+        let exact = rests.is_none_or(|rests| rests.iter().all(|rest| *rest == 0.0));
+        let rounding = Rounding::of(data, dim).filter(|_| exact);
         let crowding = values.crowding(rows);
         if crowding.is_none() {
-            return Ok(set.with_squares(values.squares()));
+            return Ok(set.with_squares(values.squares()).with_rounding(rounding));
         }
         let (mut unit_rows, mut rests) = (set.into_unit_rows(), Vec::with_capacity(data.len()));
         for (row, unit_row) in unit_rows.chunks_exact_mut(dim).enumerate() {
@@ -81,7 +84,7 @@ impl Embeddings {
             }
         }
         let set = Self::of_parts(unit_rows, dim, labels.to_vec()).with_rests(rests);
-        Ok(set.with_crowding(crowding))
+        Ok(set.with_crowding(crowding).with_rounding(rounding))
     }
 }
 

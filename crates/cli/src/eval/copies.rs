@@ -125,7 +125,7 @@ impl SelfMatches {
         }
         if undecided > 0 && !self.kept {
             warnings.push(format!(
-                "{undecided} {name} are as near to embeddings {} as a rounded copy (9.8e-4), but different samples are as near, so it is not known whether \
+                "{undecided} {name} are as near to embeddings {} as a rounded copy, but different samples are as near, so it is not known whether \
                  they are the same sample; they were compared, which makes the results too good if they are. Ids in both files tell, or files \
                  that are not rounded.",
                 if others == "enrolled" { "that are enrolled" } else { others }
