@@ -20,7 +20,10 @@ use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
-use widemargin_tables::{ColumnPattern, EmbeddingTable, is_table, open_columns, require_no_images};
+use widemargin_tables::{
+    ColumnPattern, EmbeddingTable, embedding_columns, is_table, open_columns, require_no_images,
+    unsorted_columns,
+};
 
 #[derive(Args)]
 pub(crate) struct NearestArguments {
@@ -143,7 +146,10 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
 /// The embeddings to search, with their names.
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     let (path, labels) = (&arguments.embeddings, arguments.labels.as_deref());
-    let mut table = open_columns(path, labels, arguments.columns.as_ref())?.read()?;
+    let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+    // Another program may have sorted the columns that `embed` wrote.
+    table.reorder_columns(&embedding_columns(table.rows.dim()))?;
+    let mut table = table.read()?;
     table.mark = mark_of(path, table.mark.take())?;
     Ok(table)
 }
@@ -169,6 +175,9 @@ fn by_model(
     if let Some(warning) = require_made_by((&model, path), made)? {
         about.push(warning);
     }
+    let made = format!("the embeddings of {}", path.display());
+    let file = arguments.embeddings.display();
+    about.extend(unsorted_columns((gallery.columns.as_deref(), &file), (None, &made)));
     let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let mut facts = PixelFacts::new(model.description().preprocessing());
     for query in &arguments.queries {
@@ -199,6 +208,7 @@ fn by_model(
                     query.display()
                 );
                 table.rows.require_float32()?;
+                about.append(&mut table.notes);
                 let table = table.read()?;
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
                 let id = |row: usize| {

@@ -12,7 +12,7 @@ use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, Inference, Pass, ProductPrecision};
 use widemargin_objective::normalise;
-use widemargin_tables::OpenTable;
+use widemargin_tables::{OpenTable, unsorted_columns};
 
 use crate::description::{Description, Takes};
 use crate::error::{Error, Result};
@@ -182,7 +182,7 @@ impl Model {
     }
 
     /// Puts the columns of a table of vectors into the order in which the model was trained on them. A table or model without names of columns is
-    /// not changed.
+    /// not changed; the table gets a note if the names of the other are not in the order of their numbers.
     ///
     /// # Errors
     /// [`Error::Takes`] for a model of images; [`Error::Table`] if the names are not those of the model, or the dimension differs.
@@ -191,6 +191,9 @@ impl Model {
         if let Some(expected) = &self.description.columns {
             table.match_columns(expected, "the model")?;
         }
+        let found = (table.columns.as_deref(), &table.rows.path().display() as &dyn std::fmt::Display);
+        let note = unsorted_columns((self.description.columns.as_deref(), &"the model"), found);
+        table.notes.extend(note);
         Ok(())
     }
 

@@ -392,7 +392,11 @@ mod tests {
                 }
                 for (a, b) in compared {
                     let found = Copies::between(a, b, None);
-                    assert_eq!((found.queries, found.pairs, found.undecided), (rows, rows as u64, 0), "{dim} {name}");
+                    assert_eq!(
+                        (found.queries, found.pairs, found.undecided),
+                        (rows, rows as u64, 0),
+                        "{dim} {name}"
+                    );
                     assert!((0..rows).all(|row| found.same(row, row)), "{dim} {name}");
                 }
                 // Few copies, and one alone as of `nearest`.
@@ -412,7 +416,8 @@ mod tests {
     fn rounded_rows_of_a_dense_set_are_no_copies() {
         for (dim, rows) in [(2, 4_000), (3, 20_000), (3, 200_000)] {
             let values = uniform(rows, dim, 1);
-            let rounded: Vec<f32> = uniform(rows, dim, 0x5555_1234_5678).into_iter().map(in_bfloat16).collect();
+            let rounded: Vec<f32> =
+                uniform(rows, dim, 0x5555_1234_5678).into_iter().map(in_bfloat16).collect();
             let found = Copies::between(&of(&rounded, dim), &of(&values, dim), None);
             assert!(found.pairs < 10, "{dim}: {} pairs, {}", found.pairs, found.undecided);
             assert!(found.undecided > 50, "{dim}: {}", found.undecided);

@@ -51,7 +51,7 @@ pub use names::{NamedRows, RowNames, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;
-pub use pattern::{ColumnPattern, columns_in_words, is_sample_weight, mixed_columns, unsorted_numbers};
+pub use pattern::{ColumnPattern, columns_in_words, is_sample_weight, mixed_columns, unsorted_columns};
 pub use quiet::catch_panic;
 pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;
@@ -65,7 +65,7 @@ pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;
 pub use texts::{column_names, distinct_fields, is_manifest, read_texts, require_no_images};
 pub use trials::is_score_file;
-pub use write::{Format, write_table};
+pub use write::{Format, embedding_columns, write_table};
 
 #[cfg(test)]
 mod tests;

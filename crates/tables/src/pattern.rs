@@ -282,7 +282,7 @@ pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
 }
 
 /// Two neighbours among the names of columns whose numbers are not in ascending order, such as `e1` and `e10` before `e2`: `e10`, `e2`.
-pub fn unsorted_numbers(names: &[String]) -> Option<[&str; 2]> {
+fn unsorted_numbers(names: &[String]) -> Option<[&str; 2]> {
     let number = |name: &str| -> Option<u64> {
         let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
         name[name.len() - digits..].parse().ok()
@@ -354,6 +354,22 @@ pub fn mixed_columns(path: &Path, names: &[String]) -> Option<String> {
         columns_in_words(&alike.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()),
         echo_list(&odd),
         advice(&odd, &all, Some(&common.replace('#', "*")))
+    ))
+}
+
+/// A sentence if two tables, or a model and a table, are used together by position because only one of them has names of columns, and these are
+/// not in the order of their numbers. Of each, the names and what it is called.
+pub fn unsorted_columns(
+    a: (Option<&[String]>, &dyn std::fmt::Display),
+    b: (Option<&[String]>, &dyn std::fmt::Display),
+) -> Option<String> {
+    let (((Some(names), of), (None, unnamed)) | ((None, unnamed), (Some(names), of))) = (a, b) else {
+        return None;
+    };
+    let [before, after] = unsorted_numbers(names)?.map(echo);
+    Some(format!(
+        "{of}: the columns are not in the order of their numbers (`{before}` is before `{after}`), and the columns of {unnamed} have no names, so \
+         they are used in their order. If they are in the order of the numbers, the results are wrong."
     ))
 }
 

@@ -143,8 +143,13 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About, mark: Option<&Mo
     Ok(())
 }
 
+/// The names of the columns of an embedding, as written to a `.csv`.
+pub fn embedding_columns(dim: usize) -> Vec<String> {
+    (0..dim).map(|at| format!("x{at}")).collect()
+}
+
 fn csv(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
-    let columns = (0..rows.dim()).map(|at| format!("x{at}"));
+    let columns = embedding_columns(rows.dim());
     let known: Vec<AboutColumn<'_>> =
         about.columns().into_iter().filter(|column| Format::Csv.holds(column)).collect();
     write_row(&mut out, known.iter().map(|column| column.name.to_owned()).chain(columns))?;

@@ -7,12 +7,12 @@ use crate::Error;
 use crate::config::Config;
 use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
-use widemargin_data::{Normalisation, Preprocessing, SampleSet};
+use widemargin_data::{Labelled, Normalisation, Preprocessing, SampleSet};
 use widemargin_embedder::{Description, Takes};
 use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
-use widemargin_tables::echo_list;
+use widemargin_tables::{echo_list, unsorted_columns};
 
 /// Mean and standard deviation of ImageNet, with which torchvision's weights are trained.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -95,7 +95,8 @@ fn require_input(config: &Config, set: &SampleSet) -> Result<(), Error> {
     })
 }
 
-/// Rejects vectors whose columns are not `expected`, those that the configured weights were trained on.
+/// Rejects vectors whose columns are not `expected`, those that the configured weights were trained on. A warning if only one of both has names,
+/// which are not in the order of their numbers.
 ///
 /// # Errors
 /// [`Error::BadValue`] with the names.
@@ -103,7 +104,7 @@ pub(crate) fn require_columns(
     config: &Config,
     set: &SampleSet,
     expected: Option<&[String]>,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     require_input(config, set)?;
     match (expected, set.columns(), &config.model.weights) {
         (Some(expected), Some(found), Some(path)) if expected != found => Err(Error::BadValue {
@@ -115,7 +116,11 @@ pub(crate) fn require_columns(
                 echo_list(found)
             ),
         }),
-        _ => Ok(()),
+        (_, _, Some(path)) if path.exists() && Weights::read(path)?.names() == Names::Own => {
+            let model = format!("the model {}", path.display());
+            Ok(unsorted_columns((expected, &model), (set.columns(), &set.name())))
+        }
+        _ => Ok(None),
     }
 }
 

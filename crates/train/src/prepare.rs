@@ -65,8 +65,10 @@ impl Prepared {
     pub fn new(config: &Config) -> Result<Self, Error> {
         let columns = fine_tuning::columns(config)?;
         let set = open(&config.data, fine_tuning::preprocessing(config)?, columns.as_deref())?;
-        fine_tuning::require_columns(config, &set, columns.as_deref())?;
-        Self::from_set(set, config)
+        let note = fine_tuning::require_columns(config, &set, columns.as_deref())?;
+        let mut prepared = Self::from_set(set, config)?;
+        prepared.warnings.extend(note);
+        Ok(prepared)
     }
 
     /// Splits a set that is already open, such as one in memory, as `config` specifies.

@@ -20,7 +20,7 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
-use widemargin_tables::{echo_list, has_column_names};
+use widemargin_tables::{echo_list, has_column_names, unsorted_columns};
 use widemargin_train::{Prepared, Record, Reopened, Trainer, reopen};
 
 /// The report in the output folder.
@@ -181,6 +181,11 @@ fn checked(arguments: &SuspectsArguments, run: &Reopened) -> anyhow::Result<Chec
                     echo_list(found),
                     echo_list(expected)
                 );
+            }
+            let model = format!("the run {}", arguments.run.display());
+            let note = unsorted_columns((run.record.columns(), &model), (set.columns(), &path.display()));
+            if let Some(note) = note {
+                say!("warning: {note}");
             }
             let (found, expected) = (set.shape(), run.record.shape());
             ensure!(

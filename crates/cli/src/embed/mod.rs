@@ -174,8 +174,8 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
-            table.notes.iter().for_each(|note| say!("warning: {note}"));
             model.match_columns(&mut table)?;
+            table.notes.iter().for_each(|note| say!("warning: {note}"));
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,

@@ -14,7 +14,7 @@ use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
     CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, ModelMark,
     NamedRows, Problem, RowNames, SEPARATORS, echo, echo_list, first_names, is_missing, look_alike,
-    may_be_no_class, misspelled, open_columns, unsorted_numbers,
+    may_be_no_class, misspelled, open_columns, unsorted_columns,
 };
 
 /// The evaluated set.
@@ -88,16 +88,8 @@ impl Shared {
         // Said once: when the second of both is read.
         if let (Some((names, of)), Some(unnamed)) = (&self.columns, &self.unnamed)
             && (of == path || unnamed == path)
-            && let Some([before, after]) = unsorted_numbers(names)
         {
-            self.notes.push(format!(
-                "{}: the columns are not in the order of their numbers (`{}` is before `{}`), and {}, whose columns have no names, is compared in the order of \
-                 the file. If its columns are in the order of the numbers, the cosines are wrong.",
-                of.display(),
-                echo(before),
-                echo(after),
-                unnamed.display()
-            ));
+            self.notes.extend(unsorted_columns((Some(names), &of.display()), (None, &unnamed.display())));
         }
         let mark = mark_of(path, table.mark.take())?;
         if let Some(mark) = &mark {

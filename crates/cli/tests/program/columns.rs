@@ -289,6 +289,103 @@ fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_matrix
 }
 
 #[test]
+fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_model_without_names() {
+    let place = Workplace::new();
+    let value = |row: usize, at: usize| (((row * 12 + at) * (row + at + 3)) as f32 * 0.37).sin();
+    let label = |row: usize| format!("c{}", row % 6);
+    let table = |name: &str, order: [usize; 12]| {
+        let header: Vec<String> = order.iter().map(|at| format!("e{at}")).collect();
+        let line = |row: usize| {
+            let values: Vec<String> = order.iter().map(|at| value(row, *at).to_string()).collect();
+            format!("{},{}\n", label(row), values.join(","))
+        };
+        let text = format!("label,{}\n{}", header.join(","), (0..48).map(line).collect::<String>());
+        place.write(name, text.as_bytes());
+    };
+    table("sorted.csv", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    table("as-texts.csv", [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let values = (0..48).flat_map(|row| (0..12).map(move |at| value(row, at)));
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    place.write("m.npy", &npy("<f4", "48, 12", &bytes));
+    let labels: String = (0..48).map(|row| format!("{}\n", label(row))).collect();
+    place.write("m.names.csv", format!("label\n{labels}").as_bytes());
+
+    let train = |data: &str, out: &str, more: &[&str]| {
+        let train = ["train", "--data", data, "--unseen", "2", "--batch", "8", "--epochs", "1"];
+        let output = place.run(&[&train[..], &["--embedding", "11", "--out", out], more].concat());
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).replace('\n', " ")
+    };
+    let said = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).replace('\n', " ")
+    };
+    let words = "the columns are not in the order of their numbers (`e11` is before `e2`)";
+    train("as-texts.csv", "texts", &[]);
+    train("m.npy", "matrix", &[]);
+    let mut outputs = 0;
+    for (model, data, expected) in [
+        ("texts", "m.npy", true),
+        ("texts", "as-texts.csv", false),
+        ("texts", "sorted.csv", false),
+        ("matrix", "as-texts.csv", true),
+        ("matrix", "sorted.csv", false),
+        ("matrix", "m.npy", false),
+    ] {
+        outputs += 1;
+        let out = format!("{outputs}.csv");
+        let embedded = said(&["embed", "--model", model, data, "-o", &out]);
+        assert_eq!(embedded.contains(words), expected, "embed {model} {data}: {embedded}");
+        let nearest = said(&["nearest", "--model", model, "--embeddings", &out, data, "-k", "1"]);
+        assert_eq!(nearest.contains(words), expected, "nearest {model} {data}: {nearest}");
+        let weights = format!("{model}/model.safetensors");
+        let trained = train(data, &format!("again-{outputs}"), &["--weights", &weights]);
+        assert_eq!(trained.contains(words), expected, "train {model} {data}: {trained}");
+        let suspects =
+            said(&["data", "suspects", "--run", model, "--data", data, "--out", &format!("s{outputs}")]);
+        assert_eq!(suspects.contains(words), expected, "suspects {model} {data}: {suspects}");
+    }
+
+    // Another program sorts the columns that `embed` wrote: x0, x1, x10, x2.
+    let written = std::fs::read_to_string(place.path().join("2.csv")).expect("there");
+    let header: Vec<&str> = written.lines().next().unwrap_or_default().split(',').collect();
+    let mut order: Vec<usize> = (0..header.len()).collect();
+    order.sort_by_key(|at| header[*at]);
+    let sorted = |from: &str, to: &str| {
+        let line = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            order.iter().map(|at| fields[*at]).collect::<Vec<_>>().join(",") + "\n"
+        };
+        written.lines().map(line).collect::<String>().replace(from, to)
+    };
+    place.write("own.csv", sorted("x", "x").as_bytes());
+    place.write("other.csv", sorted("x", "y").as_bytes());
+    let nearest = |file: &str| {
+        let output = place.run(&[
+            "nearest",
+            "--model",
+            "texts",
+            "--embeddings",
+            file,
+            "as-texts.csv",
+            "-k",
+            "3",
+            "--json",
+        ]);
+        success(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (found["queries"].clone(), found["warnings"].to_string())
+    };
+    let (expected, _) = nearest("2.csv");
+    let (found, warnings) = nearest("own.csv");
+    assert_eq!(found, expected);
+    assert!(!warnings.contains("order of their numbers"), "{warnings}");
+    let (_, warnings) = nearest("other.csv");
+    assert!(warnings.contains("other.csv: the columns are not in the order of their numbers"), "{warnings}");
+}
+
+#[test]
 fn a_column_of_words_for_parts_is_named_wherever_it_is() {
     let place = place();
     let rows: Vec<String> = table(&["e0", "e1", "e2", "e3"]).lines().skip(1).map(str::to_owned).collect();
