@@ -5,7 +5,7 @@
 
 use crate::arguments::without_effect;
 use crate::embed::{mark_of, require_made_by};
-use crate::eval::{crowded, score};
+use crate::eval::{copies, crowded, score};
 use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
@@ -17,11 +17,11 @@ use std::process::ExitCode;
 use widemargin_data::{Depth, PixelFacts, images};
 use widemargin_embedder::Takes;
 use widemargin_eval::retrieval::{self, Neighbour};
-use widemargin_eval::{Copies, Embeddings, files};
+use widemargin_eval::{Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
 use widemargin_tables::{
-    ColumnPattern, EmbeddingTable, embedding_columns, is_table, open_columns, require_no_images,
+    ColumnPattern, EmbeddingTable, Keys, embedding_columns, is_table, open_columns, require_no_images,
     unsorted_columns,
 };
 
@@ -179,6 +179,7 @@ fn by_model(
     let file = arguments.embeddings.display();
     about.extend(unsorted_columns((gallery.columns.as_deref(), &file), (None, &made)));
     let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut keys = Keys::default();
     let mut facts = PixelFacts::new(model.description().preprocessing());
     for query in &arguments.queries {
         match model.description().takes {
@@ -216,13 +217,17 @@ fn by_model(
                 };
                 names.extend((0..table.rows).map(|row| format!("{} {}", query.display(), id(row))));
                 ids.extend((0..table.rows).map(id));
+                if arguments.queries.len() == 1 {
+                    keys = table.keys;
+                }
             }
         }
     }
     about.extend(loaded::about_pixels(&facts));
     let labels = vec![0; names.len()];
     let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
-    let copies = Copies::between(&queries, searched, Some(&ids[..]).zip(gallery.about.ids.as_deref()));
+    let ids = Some(&ids[..]).zip(gallery.about.ids.as_deref());
+    let (copies, _) = copies([&queries, searched], ids, [&keys, &gallery.keys], false);
     if copies.row_numbers {
         about.push(
             "The ids of the queries and of the embeddings only number their rows from 0 or 1, so they were not used to find self-matches; only equal \

@@ -73,6 +73,32 @@ impl Copies {
     /// Compares all rows of two sets, and their ids if both have ids (one per row). Sets of different dimensions have no equal rows.
     /// Takes time in proportion to the size of the sets.
     pub fn between(queries: &Embeddings, gallery: &Embeddings, ids: Option<(&[String], &[String])>) -> Self {
+        Self::by_names(queries, gallery, ids.as_slice()).0
+    }
+
+    /// As [`between`](Self::between), with several names that the rows of both sets have (one per row), such as ids and the names of files. Uses the
+    /// first of them that name samples in both sets, some of which are the same, and returns which. If there are none, those that would have been
+    /// used if no name had two labels, or the first.
+    pub fn by_names(
+        queries: &Embeddings,
+        gallery: &Embeddings,
+        names: &[(&[String], &[String])],
+    ) -> (Self, Option<usize>) {
+        let labels = (queries.labels(), gallery.labels());
+        let count = |(left, right): (&[String], &[String])| are_row_numbers(left) && are_row_numbers(right);
+        let have_same = |(left, right): (&[String], &[String])| {
+            let left: HashSet<&str> = left.iter().map(String::as_str).collect();
+            right.iter().any(|name| left.contains(name.as_str()))
+        };
+        let are_shared = |at: &usize| !count(names[*at]) && have_same(names[*at]);
+        let agree = |at: &usize| conflicts((names[*at].0, labels.0), (names[*at].1, labels.1)) == 0;
+        let shared: Vec<usize> = (0..names.len()).filter(are_shared).collect();
+        let used = shared.iter().find(|at| agree(at)).or(shared.first()).copied();
+        let used = used.or((!names.is_empty()).then_some(0));
+        (Self::with_ids(queries, gallery, used.map(|at| names[at])), used)
+    }
+
+    fn with_ids(queries: &Embeddings, gallery: &Embeddings, ids: Option<(&[String], &[String])>) -> Self {
         let EqualGroups { queries: by_value, gallery: others_by_value, distance, undecided } =
             groups_of_equal_rows(queries, gallery);
         let none = || (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
@@ -534,6 +560,27 @@ mod tests {
         let found = Copies::between(&queries, &gallery, Some((&numbers, &numbers)));
         assert_eq!((found.conflicting_ids, found.pairs), (1, 0));
         assert!(!found.any());
+    }
+
+    #[test]
+    fn the_first_names_of_the_same_samples_are_used() {
+        let queries = set(&[[1.0, 0.0], [0.6, 0.8]], &[1, 2]);
+        let gallery = set(&[[0.9, 0.1], [0.7, 0.8]], &[1, 3]);
+        let [numbers, other, a, b, swapped] =
+            [["0", "1"], ["x", "y"], ["a", "b"], ["a", "c"], ["d", "a"]].map(|names| ids(&names));
+        let pair = |left, right| -> (&[String], &[String]) { (left, right) };
+        let used = |names: &[(&[String], &[String])]| {
+            let (found, used) = Copies::by_names(&queries, &gallery, names);
+            (used, found.pairs_by_id, found.conflicting_ids, found.row_numbers)
+        };
+        let fits = pair(&a, &b);
+        assert_eq!(used(&[fits]), (Some(0), 1, 0, false));
+        for unfit in [pair(&numbers, &numbers), pair(&a, &other), pair(&a, &swapped)] {
+            assert_eq!(used(&[unfit, fits]), (Some(1), 1, 0, false));
+        }
+        assert_eq!(used(&[pair(&a, &other), pair(&a, &swapped)]), (Some(1), 0, 1, false));
+        assert!(used(&[pair(&numbers, &numbers), pair(&a, &other)]).3);
+        assert_eq!(used(&[]), (None, 0, 0, false));
     }
 
     #[test]

@@ -3,8 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::row_numbers::is_name_of_ids;
+use super::row_numbers::{is_name_of_ids, is_place};
 use super::spelling::{is_missing, without_decimals};
+
+/// Words in the names of columns that name samples, whatever their texts are.
+const OF_SAMPLES: [&str; 14] = [
+    "image", "img", "photo", "file", "path", "sample", "frame", "clip", "utt", "uuid", "hash", "md5", "sha",
+    "url",
+];
 
 /// Columns of a file that may tell its rows apart, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,9 +73,61 @@ impl Keys {
         texts.or_else(|| named.find(|key| is_name_of_ids(&key.name))).map(|key| key.texts.as_slice())
     }
 
+    /// The texts of these rows, which must exist, in this order.
+    #[must_use]
+    pub fn of_rows(&self, rows: &[usize]) -> Self {
+        let texts = |key: &Key| rows.iter().map(|row| key.texts[*row].clone()).collect();
+        let key = |key: &Key| Key { name: key.name.clone(), at: key.at, texts: texts(key) };
+        Self { columns: self.columns.iter().map(key).collect() }
+    }
+
+    /// The columns that both files have, by similar names, if they tell the rows of each file apart and some texts are in both. Columns that
+    /// count the rows of both files are not among them. Columns that certainly name samples are first.
+    pub fn shared<'a>(&'a self, other: &'a Self) -> Vec<SharedKey<'a>> {
+        let mut found = Vec::new();
+        for key in &self.columns {
+            let name = plain(&key.name);
+            let others = other.columns.iter().filter(|other| plain(&other.name) == name);
+            for other in others {
+                let texts: HashSet<&str> = key.texts().collect();
+                let count = counts(key.texts()) && counts(other.texts());
+                if !is_place(&name)
+                    && !count
+                    && other.texts().any(|text| texts.contains(text))
+                    && identify(key.texts())
+                    && identify(other.texts())
+                {
+                    let is_text = key.texts().chain(other.texts()).all(|text| text.parse::<f64>().is_err());
+                    let of_samples = OF_SAMPLES.iter().any(|word| name.contains(word));
+                    found.push(SharedKey {
+                        name: &key.name,
+                        texts: [&key.texts, &other.texts],
+                        is_text,
+                        of_samples,
+                    });
+                }
+            }
+        }
+        found.sort_by_key(|key| (!key.of_samples, !key.is_text));
+        found
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Key> + Clone {
         self.columns.iter()
     }
+}
+
+/// A column of two files whose texts tell the rows of each apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedKey<'a> {
+    /// Its name in the first file.
+    pub name: &'a str,
+    /// One text per row, of both files.
+    pub texts: [&'a [String]; 2],
+    /// Whether no text is a number.
+    pub is_text: bool,
+    /// Whether its name is one for samples, such as `filename`, and not for classes, such as `name`.
+    pub of_samples: bool,
 }
 
 impl Key {
@@ -152,6 +210,41 @@ mod tests {
         assert_eq!(numbers("image_id", ["7", "4"]).names().unwrap(), ["7", "4"]);
         assert_eq!(numbers("image_id", ["1", "2"]).names(), None, "only counts");
         assert_eq!(numbers("file", ["a", "a"]).names(), None, "twice");
+    }
+
+    #[test]
+    fn shared_columns_tell_the_rows_of_both_files_apart() {
+        let keys = |columns: &[(&str, &[&str])]| {
+            let mut keys = Keys::default();
+            for (name, texts) in columns {
+                keys.push(name, texts.iter().map(|text| (*text).to_owned()).collect());
+            }
+            keys
+        };
+        let first = keys(&[
+            ("name", &["Ann", "Bob"]),
+            ("File_Name", &["a.png", "b.png"]),
+            ("shop", &["x", "x"]),
+            ("image_id", &["0", "1"]),
+            ("index", &["7", "4"]),
+            ("sample", &["s", "t"]),
+        ]);
+        let second = keys(&[
+            ("filename", &["c.png", "b.png", "a.png"]),
+            ("name", &["Bob", "Eve", "Ann"]),
+            ("shop", &["x", "y", "z"]),
+            ("image_id", &["0", "1", "2"]),
+            ("index", &["4", "7", "9"]),
+            ("sample", &["u", "v", "w"]),
+        ]);
+        let found: Vec<(&str, bool)> =
+            first.shared(&second).iter().map(|key| (key.name, key.of_samples)).collect();
+        assert_eq!(found, [("File_Name", true), ("name", false)]);
+        let later = second.of_rows(&[2, 1]);
+        assert_eq!(
+            first.shared(&later).iter().map(|key| key.name).collect::<Vec<_>>(),
+            ["File_Name", "image_id", "name"]
+        );
     }
 
     #[test]

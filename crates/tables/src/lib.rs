@@ -44,7 +44,7 @@ pub use about::{About, AboutColumn};
 pub use echo::{echo, echo_list, first_names};
 pub use error::{Error, Problem, Result};
 pub use group_column::GroupColumns;
-pub use keys::Keys;
+pub use keys::{Keys, SharedKey};
 pub use label_column::LabelColumn;
 pub use mark::{ModelMark, TrainingClasses, made_by_path, model_of};
 pub use names::{NamedRows, RowNames, names_path};

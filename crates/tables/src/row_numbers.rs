@@ -9,11 +9,10 @@ use super::names::{IDS, NamedRows, Origin, RowNames};
 
 /// Columns that state the numbers of the rows, as [`plain`] names.
 const ROWS: [&str; 7] = ["row", "rowid", "rowindex", "rowidx", "rownumber", "rownum", "rowno"];
-/// Further columns that may number the rows of a table, as [`plain`] names, which are empty for an index of pandas.
-const NUMBERS: [&str; 14] = [
-    "index",
-    "",
-    "idx",
+/// Columns that number rows in the file that they were written to, as [`plain`] names, which are empty for an index of pandas.
+const INDEXES: [&str; 3] = ["index", "", "idx"];
+/// Further columns that may number the rows of a table, as [`plain`] names.
+const NUMBERS: [&str; 11] = [
     "imageid",
     "imageindex",
     "imageidx",
@@ -162,10 +161,15 @@ pub(super) fn row_order<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Opt
     (first <= 1).then_some((first, order))
 }
 
+/// Whether a column of this [`plain`] name gives the place of a row in its file.
+pub(super) fn is_place(name: &str) -> bool {
+    ROWS.iter().chain(&INDEXES).any(|known| *known == name)
+}
+
 /// Whether a column of this name often has the ids or the numbers of rows.
 pub(super) fn is_name_of_ids(name: &str) -> bool {
     let name = plain(name);
-    IDS.iter().chain(&ROWS).chain(&NUMBERS).any(|known| *known == name)
+    IDS.iter().chain(&ROWS).chain(&INDEXES).chain(&NUMBERS).any(|known| *known == name)
 }
 
 /// A column with all row numbers.

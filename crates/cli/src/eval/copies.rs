@@ -6,10 +6,10 @@ use crate::calibration::Templates;
 use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use widemargin_data::pairs_within_groups;
 use widemargin_eval::{Copies, Crowding, Embeddings, Repeated};
-use widemargin_tables::ClassNames;
+use widemargin_tables::{ClassNames, Keys, SharedKey, echo};
 
 #[derive(Args)]
 pub(crate) struct SelfArguments {
@@ -30,6 +30,8 @@ pub(crate) struct SelfMatches {
     kept: bool,
     /// Whether they were left out of templates, so that no pairs of them are left.
     in_templates: bool,
+    /// The column that was compared instead of ids.
+    column: Option<String>,
     /// The names of both sides, for sentences.
     names: [&'static str; 2],
     /// Sentences on both files and their class names.
@@ -71,7 +73,8 @@ impl SelfMatches {
             classes.names()[set.embeddings.labels()[row] as usize].clone()
         };
         let ids = queries.ids.as_deref().zip(gallery.ids.as_deref());
-        let copies = Copies::between(&queries.embeddings, &gallery.embeddings, ids);
+        let sets = [&queries.embeddings, &gallery.embeddings];
+        let (copies, column) = copies(sets, ids, [&queries.keys(), &gallery.keys()], true);
         let mut notes: Vec<String> =
             [queries, gallery].into_iter().flat_map(|set| set.notes.clone()).collect();
         notes.extend([queries, gallery].into_iter().filter_map(|set| contradictory_labels(set, classes)));
@@ -89,7 +92,7 @@ impl SelfMatches {
                 label((gallery, row))
             )
         }));
-        Self { copies, kept: arguments.keep_self, in_templates: false, names, notes }
+        Self { copies, column, kept: arguments.keep_self, in_templates: false, names, notes }
     }
 
     /// The copies to exclude; none with `--keep-self` or if there are none.
@@ -106,21 +109,26 @@ impl SelfMatches {
         let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, row_numbers, undecided, .. } =
             self.copies;
         let [name, others] = self.names;
+        let id = self.column.as_ref().map_or_else(|| "id".to_owned(), |column| format!("`{}`", echo(column)));
         let mut warnings = self.notes.clone();
         if queries > 0 {
             let done = if self.kept && pairs_by_value == 0 {
-                "their embeddings differ, so the same id may name two samples; if they are the same, the results are too good"
+                format!(
+                    "their embeddings differ, so the same {id} may name two samples; if they are the same, the results are too good"
+                )
             } else if self.kept {
-                "each finds itself, which makes the results too good; leave out --keep-self"
+                "each finds itself, which makes the results too good; leave out --keep-self".to_owned()
             } else if pairs_by_value == 0 && !self.in_templates {
-                "they were not compared with themselves; their embeddings differ, so if the same id names two samples, --keep-self compares them"
+                format!(
+                    "they were not compared with themselves; their embeddings differ, so if the same {id} names two samples, --keep-self compares them"
+                )
             } else if self.in_templates {
-                "their enrolled embeddings are not in the templates; --keep-self keeps them"
+                "their enrolled embeddings are not in the templates; --keep-self keeps them".to_owned()
             } else {
-                "they were not compared with themselves; --keep-self compares them"
+                "they were not compared with themselves; --keep-self compares them".to_owned()
             };
             warnings.push(format!(
-                "{queries} {name} are also {others} ({pairs_by_id} pairs with the same id, {pairs_by_value} with equal embeddings): {done}."
+                "{queries} {name} are also {others} ({pairs_by_id} pairs with the same {id}, {pairs_by_value} with equal embeddings): {done}."
             ));
         }
         if undecided > 0 && !self.kept {
@@ -137,9 +145,13 @@ impl SelfMatches {
             );
         }
         if conflicting_ids > 0 {
+            let (texts, column) = match &self.column {
+                Some(_) => (format!("texts of the column {id}"), "it does not identify samples and was"),
+                None => ("ids".to_owned(), "ids do not identify samples and were"),
+            };
             warnings.push(format!(
-                "{conflicting_ids} ids occur in both files with different labels, so ids do not identify samples and were not used to find self-matches; \
-                 only equal embeddings were."
+                "{conflicting_ids} {texts} occur in both files with different labels, so {column} not used to find self-matches; only equal embeddings \
+                 were."
             ));
         }
         warnings
@@ -156,6 +168,29 @@ impl SelfMatches {
         value["excluded"] = json!(self.left_out());
         value
     }
+}
+
+/// The copies of two sets, and the column that names their samples, if it is another one than the ids. `by_labels` says whether the labels of the
+/// sets are classes.
+pub(crate) fn copies(
+    [queries, gallery]: [&Embeddings; 2],
+    ids: Option<(&[String], &[String])>,
+    keys: [&Keys; 2],
+    by_labels: bool,
+) -> (Copies, Option<String>) {
+    // A column of other names, such as `name`, names the classes if there is one sample per class.
+    let all_different = |set: &Embeddings| set.labels().iter().collect::<HashSet<_>>().len() == set.rows();
+    let may_name_classes = !by_labels || (all_different(queries) && all_different(gallery));
+    let keys: Vec<SharedKey<'_>> = keys[0]
+        .shared(keys[1])
+        .into_iter()
+        .filter(|key| key.of_samples || (key.is_text && !may_name_classes))
+        .collect();
+    let names: Vec<(&[String], &[String])> =
+        ids.into_iter().chain(keys.iter().map(|key| (key.texts[0], key.texts[1]))).collect();
+    let (found, used) = Copies::by_names(queries, gallery, &names);
+    let key = used.and_then(|used| keys.get(used.checked_sub(usize::from(ids.is_some()))?));
+    (found, key.map(|key| key.name.to_owned()))
 }
 
 /// Rows of a set that find each other too easily, as sentences: those that occur twice, and those of one group.

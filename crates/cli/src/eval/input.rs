@@ -239,6 +239,13 @@ impl LabelledEmbeddings {
         }
     }
 
+    /// Other columns of the file that may tell the embeddings apart.
+    pub(crate) fn keys(&self) -> Keys {
+        self.selection
+            .as_ref()
+            .map_or_else(|| self.keys.clone(), |selection| self.keys.of_rows(&selection.rows))
+    }
+
     /// The row of the file that an embedding came from.
     pub(crate) fn row_of_file(&self, row: usize) -> usize {
         self.selection.as_ref().map_or(row, |selection| selection.rows[row])

@@ -121,3 +121,109 @@ fn training_and_embed_join_by_a_shared_column() {
         assert_eq!(of(&[out, "--labels", "l.csv"]), of(&["e.csv"]), "{out}");
     }
 }
+
+#[test]
+fn a_shared_column_names_the_samples_of_queries_and_gallery() {
+    let place = place();
+    let write = |name: &str, key: &str, order: &[usize], turn: f64, text: &dyn Fn(usize) -> String| {
+        let direction = |row: usize| (ROWS[row].2 + turn).to_radians().sin_cos();
+        let table = rows(&format!("{key},label,e0,e1"), order, &|row| {
+            let (y, x) = direction(row);
+            format!("{},{},{x},{y}", text(row), ROWS[row].1)
+        });
+        place.write(&format!("{name}.csv"), &table);
+        let values = order.iter().flat_map(|row| {
+            let (y, x) = direction(*row);
+            [x, y]
+        });
+        let bytes: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
+        place.write(&format!("{name}.npy"), &npy("<f8", &format!("{}, 2", order.len()), &bytes));
+        let names = rows(&format!("{key},label"), order, &|row| format!("{},{}", text(row), ROWS[row].1));
+        place.write(&format!("{name}.names.csv"), &names);
+    };
+    let matches = |ending: &str, columns: &[&str]| {
+        let [queries, gallery] = ["q", "g"].map(|name| format!("{name}.{ending}"));
+        let command = ["retrieval", &queries, "--gallery", &gallery];
+        let found = found(&place, &[&command[..], columns].concat());
+        (found["self_matches"]["pairs"].clone(), found["warnings"].to_string())
+    };
+    let file = |row: usize| format!("im/{}.png", ROWS[row].0);
+    let number = |row: usize| (103 + row * 7).to_string();
+    let columns = ["--columns", "e*"];
+    for (key, text) in [
+        ("id", &file as &dyn Fn(usize) -> String),
+        ("path", &file),
+        ("sample", &file),
+        ("File_Name", &file),
+        ("name", &file),
+        ("image_id", &number),
+    ] {
+        write("g", key, &RISING, 0.0, text);
+        write("q", &key.to_lowercase(), &MIXED[..4], 1.0, text);
+        for (ending, columns) in [("csv", &columns[..]), ("npy", &[])] {
+            let (pairs, said) = matches(ending, columns);
+            assert_eq!(pairs, 4, "{key} {ending}: {said}");
+            let key = if key == "id" || (ending == "npy" && ["path", "sample"].contains(&key)) {
+                "id".to_owned()
+            } else {
+                format!("`{}`", key.to_lowercase())
+            };
+            assert!(said.contains(&format!("4 pairs with the same {key}")), "{key} {ending}: {said}");
+        }
+    }
+    // Numbers that count the rows, and numbers of other columns, name no samples.
+    let count = |row: usize| row.to_string();
+    for (key, text, order) in [
+        ("image_id", &count as &dyn Fn(usize) -> String, &RISING[..4]),
+        ("age", &number, &MIXED[..4]),
+        ("row", &number, &MIXED[..4]),
+    ] {
+        write("g", key, &RISING, 0.0, text);
+        write("q", key, order, 1.0, text);
+        assert_eq!(matches("csv", &columns).0, 0, "{key}");
+    }
+    // Texts with other labels are told.
+    write("g", "filename", &RISING, 0.0, &file);
+    write("q", "filename", &MIXED[..4], 1.0, &|row| file((row + 3) % 7));
+    let (pairs, said) = matches("csv", &columns);
+    assert_eq!(pairs, 0, "{said}");
+    assert!(
+        said.contains("texts of the column `filename` occur in both files with different labels"),
+        "{said}"
+    );
+    // One sample per class: a name may be that of the class.
+    let (pairs, said) = {
+        write("g", "name", &[0, 3, 5], 0.0, &|row| ROWS[row].1.to_uppercase());
+        write("q", "name", &[1, 4, 6], 1.0, &|row| ROWS[row].1.to_uppercase());
+        matches("csv", &columns)
+    };
+    assert_eq!(pairs, 0, "{said}");
+
+    // Rows of queries of a model.
+    let label = |row: usize| row % 6;
+    let table = |name: &str, header: &str, count: usize, shift: f64, text: &dyn Fn(usize) -> String| {
+        let line = |row: usize| {
+            let values: Vec<String> =
+                (0..4).map(|at| ((row * 5 + at * 7) as f64 * 1.3 + shift).sin().to_string()).collect();
+            format!("{},c{},{}\n", text(row), label(row), values.join(","))
+        };
+        let text = format!("{header},label,e0,e1,e2,e3\n{}", (0..count).map(line).collect::<String>());
+        place.write(name, text.as_bytes());
+    };
+    let file = |row: usize| format!("im/{row:03}.png");
+    table("set.csv", "id", 48, 0.0, &file);
+    let train = ["train", "--data", "set.csv", "--unseen", "2", "--batch", "8", "--epochs", "1"];
+    success(&place.run(&[&train[..], &["--embedding", "3", "--out", "run"]].concat()));
+    success(&place.run(&["embed", "--model", "run", "set.csv", "-o", "out.csv"]));
+    let embedded = std::fs::read_to_string(place.path().join("out.csv")).expect("there");
+    place.write("keyed.csv", embedded.replacen("id,", "filename,", 1).as_bytes());
+    table("queries.csv", "filename", 5, 0.05, &file);
+    let nearest = ["nearest", "--model", "run", "--embeddings", "keyed.csv", "queries.csv", "-k", "3"];
+    let nearest = [&nearest[..], &["--columns", "x*", "--query-columns", "e*"]].concat();
+    let output = place.run(&[&nearest[..], &["--json"]].concat());
+    success(&output);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for query in 0..5 {
+        assert_eq!(found["queries"][query]["itself"], serde_json::json!([query]), "{found}");
+    }
+}
