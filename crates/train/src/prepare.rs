@@ -283,8 +283,9 @@ fn known_classes<'a>(set: &'a SampleSet, split: &OpenSetSplit) -> Vec<&'a str> {
 fn ignored_class(name: &str, label: u32, training: &TrainingSamples) -> String {
     let count = training.labels.iter().filter(|found| **found == label).count();
     format!(
-        "The {count} training samples of {name} have loss 0 (objective.ignore_label). They are part of the counts of training samples; its test \
-         samples do not count in the accuracy on known classes."
+        "The training samples of {name} have loss 0 (objective.ignore_label): {count} of {}. The counts of training samples include them; test \
+         samples of {name} do not count in the accuracy on known classes.",
+        training.labels.len()
     )
 }
 
