@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::column_names::plain;
 use super::echo::{echo, echo_list};
-use super::keys::plain;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -7,11 +7,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::column_names::{IDS, NOT_IDS, is_name_of_ids, plain};
 use super::echo::echo;
 use super::error::{Problem, Result, column_of_ids};
-use super::keys::{are_texts, counts_from, plain};
-use super::names::{IDS, NOT_IDS, NamedRows, RowNames};
-use super::row_numbers::{is_name_of_ids, row_order};
+use super::keys::{are_texts, counts_from};
+use super::names::{NamedRows, RowNames};
+use super::row_numbers::row_order;
 use super::shared::Match;
 
 impl RowNames {

@@ -3,6 +3,7 @@
 
 mod about;
 #[cfg(feature = "parquet")]
+mod column_names;
 mod columns;
 mod csv_table;
 mod echo;

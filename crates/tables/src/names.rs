@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::column_names::{IDS, NOT_IDS};
 use super::error::{Error, Problem, Result};
 use super::keys::{Keys, repeated};
 use super::spelling::{hint, without_decimals};
@@ -11,11 +12,6 @@ use super::text::{lines, read_text};
 use super::text_table::TextTable;
 use super::texts::read_texts;
 use super::{memory, npy};
-
-/// Columns that identify a row, in order of preference.
-pub(super) const IDS: [&str; 3] = ["id", "path", "sample"];
-/// Columns that never identify a row.
-pub(super) const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
 
 /// Extensions of formats that other programs use for labels, and that are not read.
 const NOT_TEXT: [&str; 10] = ["npz", "pkl", "pickle", "pt", "pth", "h5", "hdf5", "mat", "xlsx", "xls"];

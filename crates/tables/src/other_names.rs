@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 
+use super::column_names::is_name_of_ids;
 use super::echo::echo;
 use super::error::{Problem, Result, column_of_ids};
 use super::keys::{counts, identify};
 use super::names::{NamedRows, Origin, RowNames};
-use super::row_numbers::{is_name_of_ids, row_order};
+use super::row_numbers::row_order;
 
 /// Rows with the same name in both files, of which one in so many shows that the columns mean the same.
 const ONE_IN: usize = 10;

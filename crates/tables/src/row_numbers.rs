@@ -2,29 +2,11 @@
 
 use std::collections::HashSet;
 
+use super::column_names::{ROWS, is_name_of_ids, plain};
 use super::echo::echo;
 use super::error::{Error, Problem, Result, column_of_ids};
-use super::keys::plain;
-use super::names::{IDS, NamedRows, Origin, RowNames};
+use super::names::{NamedRows, Origin, RowNames};
 
-/// Columns that state the numbers of the rows, as [`plain`] names.
-const ROWS: [&str; 7] = ["row", "rowid", "rowindex", "rowidx", "rownumber", "rownum", "rowno"];
-/// Columns that number rows in the file that they were written to, as [`plain`] names, which are empty for an index of pandas.
-const INDEXES: [&str; 3] = ["index", "", "idx"];
-/// Further columns that may number the rows of a table, as [`plain`] names.
-const NUMBERS: [&str; 11] = [
-    "imageid",
-    "imageindex",
-    "imageidx",
-    "imgid",
-    "imgidx",
-    "sampleid",
-    "sampleindex",
-    "sampleidx",
-    "embeddingid",
-    "vectorid",
-    "fileid",
-];
 /// Least number of rows in which a column of any name has all row numbers in another order, and not by chance.
 const MIN_ROWS: usize = 8;
 
@@ -159,17 +141,6 @@ pub(super) fn row_order<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Opt
         *place = at;
     }
     (first <= 1).then_some((first, order))
-}
-
-/// Whether a column of this [`plain`] name gives the place of a row in its file.
-pub(super) fn is_place(name: &str) -> bool {
-    ROWS.iter().chain(&INDEXES).any(|known| *known == name)
-}
-
-/// Whether a column of this name often has the ids or the numbers of rows.
-pub(super) fn is_name_of_ids(name: &str) -> bool {
-    let name = plain(name);
-    IDS.iter().chain(&ROWS).chain(&INDEXES).chain(&NUMBERS).any(|known| *known == name)
 }
 
 /// A column with all row numbers.

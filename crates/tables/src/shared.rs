@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::column_names::plain;
 use super::error::{Error, Problem, Result};
-use super::keys::{Key, are_texts, counts, identify, is_measured, plain, repeated};
+use super::keys::{Key, are_texts, counts, identify, is_measured, repeated};
 use super::names::{NamedRows, RowNames};
 use super::row_numbers::row_order;
 use super::spelling::common_form;
