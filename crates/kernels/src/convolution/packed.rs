@@ -222,15 +222,15 @@ impl<'a> Patches<'a> {
             (channels.len() - 1) * pitch + end + tile::largest_register() <= packed.len(),
             "no room for the patches"
         );
-        let (count, stride, halves) =
-            (channels.len(), self.stride, matches!(self.source, Source::Halves(..)).then_some(present));
-        dispatch!(set, L => fn(pieces: &[Piece], source: &[f32], packed: &mut [f32], count: usize, plane: usize, pitch: usize, stride: usize, halves: Option<usize>) {
+        let sizes = [channels.len(), plane, pitch, self.stride];
+        let halves = matches!(self.source, Source::Halves(..)).then_some(present);
+        dispatch!(set, L => fn(pieces: &[Piece], source: &[f32], packed: &mut [f32], sizes: [usize; 4], halves: Option<usize>) {
             // SAFETY: the assertions above bound every read, and every write but those of whole registers, for which
             // there is room after the last channel; the features are those of `L`.
             unsafe {
                 match halves {
-                    Some(present) => pack_halves(pieces, source, packed.as_mut_ptr(), [count, present, plane, pitch, stride]),
-                    None => pack_channels::<L>(pieces, source, packed.as_mut_ptr(), [count, plane, pitch, stride]),
+                    Some(present) => pack_halves(pieces, source, present, packed.as_mut_ptr(), sizes),
+                    None => pack_channels::<L>(pieces, source, packed.as_mut_ptr(), sizes),
                 }
             }
         });
@@ -245,8 +245,9 @@ impl<'a> Patches<'a> {
 unsafe fn pack_halves(
     pieces: &[Piece],
     source: &[f32],
+    present: usize,
     packed: *mut f32,
-    [count, present, plane, pitch, stride]: [usize; 5],
+    [count, plane, pitch, stride]: [usize; 4],
 ) {
     for channel in 0..count {
         let one = &source[2 * channel * plane..];
