@@ -34,6 +34,33 @@ pub(super) fn is_name_of_ids(name: &str) -> bool {
     IDS.iter().chain(&ROWS).chain(&INDEXES).chain(&NUMBERS).any(|known| *known == name)
 }
 
+/// What a column names if its texts are names of samples, as [`plain`] names.
+const SAMPLES: [&str; 15] = [
+    "image",
+    "img",
+    "photo",
+    "picture",
+    "file",
+    "path",
+    "sample",
+    "clip",
+    "utterance",
+    "utt",
+    "uuid",
+    "url",
+    "md5",
+    "sha1",
+    "sha256",
+];
+/// What may follow it.
+const ENDINGS: [&str; 10] = ["id", "name", "path", "key", "index", "idx", "number", "file", "url", "hash"];
+
+/// Whether a column of this [`plain`] name names samples, such as `imageid` or `imgfilename`, but not `profileid`.
+pub(super) fn names_samples(name: &str) -> bool {
+    SAMPLES.contains(&name)
+        || ENDINGS.iter().filter_map(|ending| name.strip_suffix(ending)).any(names_samples)
+}
+
 /// The letters and digits of the name of a column, in lower case: equal for `file_name` and `Filename`. Empty for the index of pandas, whatever
 /// the file format calls it.
 pub(super) fn plain(name: &str) -> String {
@@ -48,6 +75,18 @@ pub(super) fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_samples_are_whole_words() {
+        for name in
+            ["image", "imageid", "filename", "imgfilename", "filepath", "uuid", "md5hash", "sampleindex"]
+        {
+            assert!(names_samples(name), "{name}");
+        }
+        for name in ["profileid", "shape", "name", "id", "button", "clipped", ""] {
+            assert!(!names_samples(name), "{name}");
+        }
+    }
 
     #[test]
     fn columns_are_named_loosely() {

@@ -3,14 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::column_names::{is_name_of_ids, is_place, plain};
+use super::column_names::{is_name_of_ids, is_place, names_samples, plain};
 use super::spelling::{is_missing, without_decimals};
-
-/// Words in the names of columns that name samples, whatever their texts are.
-const OF_SAMPLES: [&str; 14] = [
-    "image", "img", "photo", "file", "path", "sample", "frame", "clip", "utt", "uuid", "hash", "md5", "sha",
-    "url",
-];
 
 /// Columns of a file that may tell its rows apart, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,7 +92,7 @@ impl Keys {
                     && identify(other.texts())
                 {
                     let is_text = key.texts().chain(other.texts()).all(|text| text.parse::<f64>().is_err());
-                    let of_samples = OF_SAMPLES.iter().any(|word| name.contains(word));
+                    let of_samples = names_samples(&name);
                     found.push(SharedKey {
                         name: &key.name,
                         texts: [&key.texts, &other.texts],
