@@ -81,9 +81,7 @@ impl RowNames {
                 }
                 index
             }
-            (_, None) => self.numbered(of)?,
-            (None, Some(_)) if telling.is_none() => self.numbered(of)?,
-            _ => None,
+            (_, None) | (None, Some(_)) => self.numbered(of)?,
         };
         if let Some(order) = order {
             self.reorder(&order);

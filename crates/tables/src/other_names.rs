@@ -81,11 +81,8 @@ impl RowNames {
         }
         let (path, table) = (self.path.display(), of.path.display());
         let by_position = format!("{path}: the rows are joined to those of {table} by position");
-        let texts = [
-            own.iter().find(|own| own.is_text),
-            given.iter().map(|(_, given)| given).find(|given| given.is_text),
-        ];
-        if let [Some(own), Some(given)] = texts {
+        let text = given.iter().map(|(_, given)| given).find(|given| given.is_text);
+        if let (Some(own), Some(given)) = (own.iter().find(|own| own.is_text), text) {
             let [given_column, own_column] = [given.name, own.name].map(column_of_ids);
             return Ok(Some(format!(
                 "{by_position}: {given_column} (\"{}\") and {own_column} there (\"{}\") do not have the same names.",
@@ -93,15 +90,21 @@ impl RowNames {
                 echo(own.texts[0])
             )));
         }
-        let is_number = |given: &&Names<'_>| {
-            let is_index = is_name_of_ids(given.name);
-            !given.is_text && is_index && row_order(given.texts.iter().copied()).is_none()
-        };
         // The names next to a matrix are in its order.
-        let numbers = given
-            .iter()
-            .map(|(_, given)| given)
-            .find(|given| self.origin == Origin::Given && is_number(given));
+        if self.origin != Origin::Given {
+            return Ok(None);
+        }
+        if let Some(given) = text.filter(|_| of.ids.is_some()) {
+            let column = column_of_ids(given.name);
+            return Ok(Some(format!(
+                "{by_position}: the ids there only number its rows, and {column} has other names."
+            )));
+        }
+        let is_number = |given: &&Names<'_>| {
+            let may_name_rows = !own.is_empty() || is_name_of_ids(given.name);
+            !given.is_text && may_name_rows && row_order(given.texts.iter().copied()).is_none()
+        };
+        let numbers = given.iter().map(|(_, given)| given).find(is_number);
         Ok(numbers.map(|given| {
             format!(
                 "{by_position}: the numbers in {} are not its row numbers or ids.",

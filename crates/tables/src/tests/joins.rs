@@ -349,10 +349,20 @@ fn names_in_another_form_show_the_order() {
     // In the same order they agree.
     let (found, table) = with_keys("filename\nf012.png\nf7.png\n", "image,label\nf012,a\nf7,b\n").unwrap();
     assert_eq!((found, table.notes), (owned(&["a", "b"]), Vec::new()));
+    // Row numbers next to other ids give the order, or may.
+    let (found, table) = with_keys("id\np.jpg\nq.jpg\n", "row,label\n1,b\n0,a\n").unwrap();
+    assert!(
+        found == ["a", "b"] && table.notes[0].contains("by the row numbers in the column `row`"),
+        "{found:?}"
+    );
+    let said = with_keys("id\np.jpg\nq.jpg\n", "image_id,label\n1,b\n0,a\n").unwrap_err();
+    assert!(said.contains("has all numbers from 0 to 1, in another order"), "{said}");
     // Names of other things, and numbers that are not those of the rows.
     for (table, labels, expected) in [
         ("name\np\nq\n", "word,label\nq1,a\nq2,b\n", "(\"q1\") and the column `name` there (\"p\")"),
         ("kind\nx\nx\n", ",label\n7,a\n3,b\n", "the numbers in the index of pandas"),
+        ("id\np.jpg\nq.jpg\n", "frame,label\n1007,a\n1003,b\n", "the numbers in the column `frame`"),
+        ("id\n0\n1\n", "filename,label\nq.jpg,a\np.jpg,b\n", "the column `filename` has other names"),
     ] {
         let (found, table) = with_keys(table, labels).unwrap();
         assert_eq!(found, ["a", "b"]);
