@@ -44,13 +44,17 @@ impl RowNames {
     }
 
     fn notes_by_position(&self, of: NamedRows<'_>) -> Result<Option<String>> {
+        let given: Vec<(usize, Names<'_>)> = (self.other_columns())
+            .filter_map(|at| Some((at, Names::of(&self.table.columns[at], self.column(at))?)))
+            .collect();
+        // Nothing can be said of a file with labels only, so a large table is not searched for names.
+        if given.is_empty() {
+            return Ok(None);
+        }
         let ids = of.ids.map(|ids| ("id", ids));
         let keys = of.keys.iter().map(|key| (key.name.as_str(), key.texts.as_slice()));
         let own: Vec<Names<'_>> = (ids.into_iter().chain(keys))
             .filter_map(|(name, texts)| Names::of(name, texts.iter().map(String::as_str)))
-            .collect();
-        let given: Vec<(usize, Names<'_>)> = (self.other_columns())
-            .filter_map(|at| Some((at, Names::of(&self.table.columns[at], self.column(at))?)))
             .collect();
         let mut contradiction = None;
         for own in &own {
