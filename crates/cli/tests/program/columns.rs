@@ -251,28 +251,38 @@ fn a_file_that_changed_since_embed_wrote_it_is_refused() {
     }
 }
 
+/// The same rows of twelve columns in `sorted.csv`, in `as-texts.csv`, whose columns are in the order of their names as texts, and in `m.npy`, whose
+/// columns have no names.
+fn write_in_two_orders(
+    place: &Workplace,
+    rows: usize,
+    value: &dyn Fn(usize, usize) -> f32,
+    label: &dyn Fn(usize) -> String,
+) {
+    for (name, order) in [
+        ("sorted.csv", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        ("as-texts.csv", [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ] {
+        let header: Vec<String> = order.iter().map(|at| format!("e{at}")).collect();
+        let line = |row: usize| {
+            let values: Vec<String> = order.iter().map(|at| value(row, *at).to_string()).collect();
+            format!("{},{}\n", label(row), values.join(","))
+        };
+        let text = format!("label,{}\n{}", header.join(","), (0..rows).map(line).collect::<String>());
+        place.write(name, text.as_bytes());
+    }
+    let values = (0..rows).flat_map(|row| (0..12).map(move |at| value(row, at)));
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    place.write("m.npy", &npy("<f4", &format!("{rows}, 12"), &bytes));
+    let labels: String = (0..rows).map(|row| format!("{}\n", label(row))).collect();
+    place.write("m.names.csv", format!("label\n{labels}").as_bytes());
+}
+
 #[test]
 fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_matrix() {
     let place = Workplace::new();
     let value = |row: usize, at: usize| ((row % 3 * 5 + at * 7 + row) % 11) as f32 - 4.25;
-    let table = |name: &str, order: [usize; 12]| {
-        let header: Vec<String> = order.iter().map(|at| format!("e{at}")).collect();
-        let line = |row: usize| {
-            let values: Vec<String> = order.iter().map(|at| value(row, *at).to_string()).collect();
-            format!("c{},{}\n", row % 3, values.join(","))
-        };
-        let text = format!("label,{}\n{}", header.join(","), (0..9).map(line).collect::<String>());
-        place.write(name, text.as_bytes());
-    };
-    table("sorted.csv", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
-    table("as-texts.csv", [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
-    let values = (0..9).flat_map(|row| (0..12).map(move |at| value(row, at)));
-    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
-    place.write("m.npy", &npy("<f4", "9, 12", &bytes));
-    place.write(
-        "m.names.csv",
-        format!("label\n{}", (0..9).map(|row| format!("c{}\n", row % 3)).collect::<String>()).as_bytes(),
-    );
+    write_in_two_orders(&place, 9, &value, &|row| format!("c{}", row % 3));
     for (queries, gallery, expected) in [
         ("as-texts.csv", "m.npy", true),
         ("m.npy", "as-texts.csv", true),
@@ -293,22 +303,7 @@ fn columns_that_are_not_in_the_order_of_their_numbers_are_named_next_to_a_model_
     let place = Workplace::new();
     let value = |row: usize, at: usize| (((row * 12 + at) * (row + at + 3)) as f32 * 0.37).sin();
     let label = |row: usize| format!("c{}", row % 6);
-    let table = |name: &str, order: [usize; 12]| {
-        let header: Vec<String> = order.iter().map(|at| format!("e{at}")).collect();
-        let line = |row: usize| {
-            let values: Vec<String> = order.iter().map(|at| value(row, *at).to_string()).collect();
-            format!("{},{}\n", label(row), values.join(","))
-        };
-        let text = format!("label,{}\n{}", header.join(","), (0..48).map(line).collect::<String>());
-        place.write(name, text.as_bytes());
-    };
-    table("sorted.csv", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
-    table("as-texts.csv", [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
-    let values = (0..48).flat_map(|row| (0..12).map(move |at| value(row, at)));
-    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
-    place.write("m.npy", &npy("<f4", "48, 12", &bytes));
-    let labels: String = (0..48).map(|row| format!("{}\n", label(row))).collect();
-    place.write("m.names.csv", format!("label\n{labels}").as_bytes());
+    write_in_two_orders(&place, 48, &value, &label);
 
     let train = |data: &str, out: &str, more: &[&str]| {
         let train = ["train", "--data", data, "--unseen", "2", "--batch", "8", "--epochs", "1"];
