@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod about;
-#[cfg(feature = "parquet")]
 mod column_names;
+#[cfg(feature = "parquet")]
 mod columns;
 mod csv_table;
 mod echo;
