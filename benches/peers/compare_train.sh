@@ -6,12 +6,13 @@
 #
 # A backbone may have a size: resnet50@112 is resnet50 on images of 112 x 112. Without one it is the backbone's usual size.
 #
-# Each round runs four programs per backbone, one after the other. The order rotates from round to round, so that a machine that slows
+# Each round runs these programs per backbone, one after the other. The order rotates from round to round, so that a machine that slows
 # down or is shared does not favour the first one:
 #   widemargin            `widemargin bench train`
 #   pytorch               train_step.py, PyTorch as installed
 #   pytorch-tuned         train_step.py --tuned: channels-last, and jemalloc preloaded with its pages kept
 #   pytorch-tuned-bf16    the same with bf16 autocast
+#   pytorch-compiled, pytorch-compiled-bf16    the tuned ones with --compile (torch.compile, which needs a C++ compiler); only if PROGRAMS names them
 # All use the same number of threads. Every program prints what it computed (backbone, size, channels, batch, classes, dimension of the
 # embedding, number of weights, threads), and medians.py refuses to compare different work. The table goes to stderr, one JSON object to
 # stdout.
@@ -20,7 +21,7 @@
 #   PEERS_PYTHON    a Python with the packages of requirements.txt; otherwise the script creates a virtual environment in target/peers/
 #   PEERS_JEMALLOC  path of libjemalloc.so.2; otherwise the script searches for it (Debian: package libjemalloc2)
 #   PEERS_RUNS      folder for the raw result of every run; default target/peers/runs
-#   PROGRAMS        the programs to run, widemargin and at least one other; default all four
+#   PROGRAMS        the programs to run, widemargin and at least one other; default the first four
 #   WIDEMARGIN      the program to measure; otherwise the script builds it with `cargo build --release`
 #   BATCH, STEPS, WARM_UP   default 128, 60, 10; for residual networks 32, 8, 3
 #   THREADS         default 2
@@ -98,6 +99,8 @@ run_widemargin() { RAYON_NUM_THREADS=$threads "$ours" bench train "${work[@]}" -
 run_pytorch() { peer; }
 run_pytorch-tuned() { tuned_peer; }
 run_pytorch-tuned-bf16() { tuned_peer --precision bf16; }
+run_pytorch-compiled() { tuned_peer --compile; }
+run_pytorch-compiled-bf16() { tuned_peer --compile --precision bf16; }
 
 for name in "${who[@]}"; do
     [ "$(type -t "run_$name")" = function ] || { say "PROGRAMS: unknown program '$name'"; exit 2; }

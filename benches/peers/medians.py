@@ -17,7 +17,7 @@ import statistics
 import sys
 
 OURS = "widemargin"
-PEERS = ["pytorch", "pytorch-tuned", "pytorch-tuned-bf16"]
+PEERS = ["pytorch", "pytorch-tuned", "pytorch-tuned-bf16", "pytorch-compiled", "pytorch-compiled-bf16"]
 
 # What a run computed. Every run prints these values, and they must be the same on both sides.
 WORK = ["backbone", "size", "channels", "batch", "classes", "embedding", "weights", "threads"]

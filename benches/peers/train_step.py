@@ -27,12 +27,13 @@ The embedding has dimension 128; head and optimiser are the same.
 A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and stay in memory;
 loading is not measured. `--tuned` uses channels-last tensors, which PyTorch's own guide recommends for convolutions on the CPU. The
 caller tunes the allocator (`compare_train.sh` preloads jemalloc). `--precision bf16` runs forward pass and loss under
-`torch.autocast("cpu", dtype=torch.bfloat16)`.
+`torch.autocast("cpu", dtype=torch.bfloat16)`. `--compile` runs both through `torch.compile`, which needs a C++ compiler; compiling is
+part of the warm-up, not of the times.
 
 Prints one JSON object on stdout:
     ms_per_step {median, p10, p90}, samples_per_second (at the median), peak_rss_mib, loss_first, loss_last,
     backbone, size, channels, batch, classes, embedding, weights (trained values of the backbone), threads,
-    torch, steps, precision, tuned, preload
+    torch, steps, precision, tuned, compiled, preload
 """
 
 import argparse
@@ -59,7 +60,10 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, help="seed of pixels, labels and weights (default 1)")
     parser.add_argument("--tuned", action="store_true", help="use channels-last tensors")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="f32, or bf16 autocast (default f32)")
+    parser.add_argument("--compile", action="store_true", help="compile forward pass, backward pass and loss with torch.compile")
     chosen = parser.parse_args()
+    if chosen.compile and chosen.warm_up < 2:
+        parser.error("--compile needs --warm-up of at least 2: the first steps compile")
     if min(chosen.batch - 1, chosen.steps, chosen.warm_up + 1, chosen.threads) < 1:
         parser.error("--batch must be at least 2 (batch norm), --steps and --threads at least 1, --warm-up at least 0")
     channels, size = usual_input(chosen.backbone)
@@ -169,10 +173,15 @@ def main():
     )
     backbone.train()
 
+    def loss_of(pixels, labels):
+        return head(backbone(pixels), labels)
+
+    forward = torch.compile(loss_of) if chosen.compile else loss_of
+
     def step():
         optimiser.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
-            loss = head(backbone(pixels), labels)
+            loss = forward(pixels, labels)
         loss.backward()
         optimiser.step()
         return loss.item()
@@ -212,6 +221,7 @@ def main():
             "batch": chosen.batch,
             "steps": chosen.steps,
             "tuned": chosen.tuned,
+            "compiled": chosen.compile,
             "preload": os.path.basename(os.environ.get("LD_PRELOAD", "")),
         },
         sys.stdout,
