@@ -153,6 +153,9 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                         errors.grad_features,
                         errors.grad_parameters(),
                     )?;
+                    if let Some(error) = errors.next_state {
+                        write!(out, ", state {error:.1e}")?;
+                    }
                     if within && errors.largest() > tolerance {
                         write!(
                             out,

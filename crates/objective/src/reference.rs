@@ -2,8 +2,9 @@
 //!
 //! The file format is that of `fixtures/make_golden.py`: one JSON object with `features`, `weights` (class centres or proxies),
 //! `labels`, and `cases`, each with `name`, `params`, `loss`, `grad_features` and `grad_weights` (`null` if the objective has no
-//! weights). A case can have its own `weights`, `grad_learnt`, `next_state` and `source`. A gradient has the shape of its tensor; its
-//! values can be `NaN`, `Infinity` and `-Infinity`, which are not compared. The loss is finite.
+//! weights). A case can have its own `weights`, `grad_learnt`, `next_state` (values of [`ClassState`](crate::ClassState) after the
+//! batch) and `source`. A gradient has the shape of its tensor; its values can be `NaN`, `Infinity` and `-Infinity`, which are not
+//! compared. The loss is finite.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -77,6 +78,8 @@ pub struct ReferenceCase {
     grad_weights: Option<Expected>,
     weights: Option<Vec<Vec<f64>>>,
     grad_learnt: Map<String, Value>,
+    /// Values of the state after the batch, by name.
+    next_state: Vec<(String, f64)>,
 }
 
 /// Errors of a case: the largest error relative to the largest entry of the tensor.
@@ -90,6 +93,8 @@ pub struct ReferenceErrors {
     pub grad_weights: f64,
     /// Of the gradient with respect to another learnt parameter; 0 without one.
     pub grad_learnt: f64,
+    /// Of the state after the batch, if the case has one.
+    pub next_state: Option<f64>,
     /// Values of the reference that are NaN or infinite and were not compared: other frameworks divide by zero if two vectors
     /// coincide.
     pub undefined: usize,
@@ -98,7 +103,8 @@ pub struct ReferenceErrors {
 impl ReferenceErrors {
     /// The largest of them.
     pub fn largest(&self) -> f64 {
-        larger(larger(self.loss, self.grad_features), self.grad_parameters())
+        let others = [self.grad_features, self.grad_parameters(), self.next_state.unwrap_or(0.0)];
+        others.into_iter().fold(self.loss, larger)
     }
 
     /// The larger one of the gradients with respect to the weights and to another learnt parameter.
@@ -219,6 +225,7 @@ impl ReferenceFile {
                 (None, None) => 0.0,
             },
             grad_learnt: learnt,
+            next_state: case.state_error(&out, relative)?,
             undefined: case.undefined(),
         })
     }
@@ -293,6 +300,7 @@ impl ReferenceCase {
             grad_weights,
             weights: own,
             grad_learnt: object("grad_learnt")?,
+            next_state: numbers(object("next_state")?).map_err(|problem| format!("next_state {problem}"))?,
         })
     }
 
@@ -310,6 +318,32 @@ impl ReferenceCase {
     fn steepness(&self) -> f64 {
         let given = SCALES.iter().filter_map(|name| self.params.get(*name).and_then(Value::as_f64));
         given.fold(1.0, f64::max)
+    }
+
+    /// The largest error of the state after the batch.
+    fn state_error<T: Real>(
+        &self,
+        out: &AnyEvaluation<T>,
+        relative: impl Fn(&[T], &[Option<f64>]) -> f64,
+    ) -> Result<Option<f64>> {
+        if self.next_state.is_empty() {
+            return Ok(None);
+        }
+        let found = match out {
+            AnyEvaluation::Classes(found) => serde_json::to_value(found.next_state)
+                .map_err(|error| Error::ReferenceFile(format!("next_state: {error}")))?,
+            AnyEvaluation::Pairs(_) => Value::Null,
+        };
+        let mut largest = 0.0;
+        for (name, expected) in &self.next_state {
+            let value = found.get(name).and_then(Value::as_f64).ok_or_else(|| {
+                let names = found.as_object().map(|of| of.keys().map(String::as_str).collect::<Vec<_>>());
+                let names = names.map_or_else(|| "no state".to_owned(), |names| names.join(", "));
+                Error::ReferenceFile(format!("next_state has `{name}`, but {} has {names}", self.name))
+            })?;
+            largest = larger(largest, relative(&[T::from_f64(value)], &[Some(*expected)]));
+        }
+        Ok(Some(largest))
     }
 
     fn undefined(&self) -> usize {
@@ -371,6 +405,15 @@ fn matrix(value: &Value, rows: Option<usize>, dim: usize) -> Result<Expected, St
     found.iter().enumerate().map(row).collect()
 }
 
+/// The numbers of an object by name, or what is wrong with it.
+fn numbers(object: Map<String, Value>) -> Result<Vec<(String, f64)>, String> {
+    let number = |(name, value): (String, Value)| match value.as_f64() {
+        Some(number) => Ok((name, number)),
+        None => Err(format!("has {} for {name}, expected a number", in_words(&value))),
+    };
+    object.into_iter().map(number).collect()
+}
+
 /// A value for a message, without the contents of lists and objects.
 fn in_words(value: &Value) -> String {
     match value {
@@ -418,12 +461,21 @@ mod tests {
     #[test]
     fn an_error_that_is_nan_is_the_largest() {
         let [loss, grad_features, grad_weights, grad_learnt] = [0.0, 0.1, 0.0, 0.0];
-        let errors = ReferenceErrors { loss, grad_features, grad_weights, grad_learnt, undefined: 0 };
+        let errors = ReferenceErrors {
+            loss,
+            grad_features,
+            grad_weights,
+            grad_learnt,
+            next_state: None,
+            undefined: 0,
+        };
         assert_eq!(errors.largest(), 0.1);
         assert!(ReferenceErrors { loss: f64::NAN, ..errors }.largest().is_nan());
         assert!(ReferenceErrors { grad_features: f64::NAN, ..errors }.largest().is_nan());
         assert!(ReferenceErrors { grad_weights: f64::NAN, ..errors }.largest().is_nan());
         assert!(ReferenceErrors { grad_learnt: f64::NAN, ..errors }.largest().is_nan());
+        assert_eq!(ReferenceErrors { next_state: Some(0.2), ..errors }.largest(), 0.2);
+        assert!(ReferenceErrors { next_state: Some(f64::NAN), ..errors }.largest().is_nan());
     }
 
     #[test]
@@ -449,6 +501,11 @@ mod tests {
             (weights, "\"grad_weights\": []", "grad_weights has 0 rows, expected 2"),
             (weights, "\"gradweights\": [[1.0, 2.0], [1.0, 2.0]]", "unknown field `gradweights`"),
             (weights, "\"weights\": [[1.0, 2.0], [1.0]]", "weights has 1 values in row 1, expected 2"),
+            (
+                weights,
+                "\"next_state\": {\"step\": \"1\"}",
+                "next_state has \"1\" for step, expected a number",
+            ),
         ] {
             let error = ReferenceFile::parse(&FILE.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(&format!("case 0 (softmax): {expected}")), "{to}: {error}");
@@ -459,5 +516,15 @@ mod tests {
         let file = ReferenceFile::parse(&learnt).unwrap();
         let error = file.compare::<f64>(&file.cases()[0]).unwrap_err().to_string();
         assert!(error.contains("grad_learnt has the parameter `scale`, but softmax learns none"), "{error}");
+        for (name, expected) in [("scales", "next_state has `scales`, but softmax has"), ("step", "")] {
+            let stated = FILE.replace(loss, &format!("{loss}, \"next_state\": {{\"{name}\": 4}}"));
+            let file = ReferenceFile::parse(&stated).unwrap();
+            match file.compare::<f64>(&file.cases()[0]) {
+                Ok(errors) => assert!(expected.is_empty() && errors.next_state > Some(0.1), "{errors:?}"),
+                Err(error) => {
+                    assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}")
+                }
+            }
+        }
     }
 }

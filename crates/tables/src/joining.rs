@@ -11,7 +11,7 @@ use super::column_names::{IDS, NOT_IDS, is_name_of_ids, plain};
 use super::echo::echo;
 use super::error::{Problem, Result, column_of_ids};
 use super::keys::{are_texts, counts_from};
-use super::names::{NamedRows, RowNames};
+use super::names::{NamedRows, Origin, RowNames};
 use super::row_numbers::row_order;
 use super::shared::Match;
 
@@ -67,7 +67,9 @@ impl RowNames {
                 if telling.is_none() {
                     self.require_shared(column, ids, of.path)?;
                 }
-                Some(self.by_ids(column, ids, of.path)?)
+                let order = self.by_ids(column, ids, of.path)?;
+                self.say_joined_by(column, "the ids", of.path);
+                Some(order)
             }
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
             (None, Some(ids))
@@ -76,7 +78,7 @@ impl RowNames {
             {
                 let index = self.positions(0, ids, of.path);
                 let index = if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() };
-                if index.as_ref().is_some_and(|order| !order.is_sorted()) {
+                if index.is_some() {
                     self.say_joined_by(0, "the ids", of.path);
                 }
                 index
@@ -87,8 +89,11 @@ impl RowNames {
             self.reorder(&order);
         } else {
             self.require_count(of)?;
-            self.notes.extend(self.unused_numbers(of));
-            self.check_names_by_position(of)?;
+            let notes = [self.unused_numbers(of), self.names_by_position(of)?];
+            self.notes.extend(notes.into_iter().flatten());
+            if self.notes.is_empty() && self.may_be_in_another_order(of) {
+                self.notes.push(format!("{}: no column of both tells them apart.", self.by_position(of)));
+            }
         }
         self.require_same_rows(of)?;
         Ok(self)
@@ -115,10 +120,26 @@ impl RowNames {
         }
     }
 
-    /// Says which column joined the files, if it is not one for ids. `key` is the column of the table.
+    /// Whether one of the two says more of its rows than labels and values, so that they could be in different orders. Names next to a matrix
+    /// are in its order.
+    fn may_be_in_another_order(&self, of: NamedRows<'_>) -> bool {
+        let says_more = self.table.columns.iter().any(|name| name != self.subject);
+        let is_named = of.ids.is_some() || of.keys.iter().next().is_some();
+        self.origin == Origin::Given && (says_more || is_named)
+    }
+
+    /// The beginning of a sentence.
+    pub(super) fn by_position(&self, of: NamedRows<'_>) -> String {
+        let (path, table) = (self.path.display(), of.path.display());
+        format!("{path}: the rows are joined to those of {table} by position")
+    }
+
+    /// Says which column joined the files, if it is not one for ids, or has row numbers, which may be those of another file. `key` is the column
+    /// of the table.
     fn say_joined_by(&mut self, column: usize, key: &str, table: &Path) {
         let name = &self.table.columns[column];
-        if IDS.iter().any(|id| name.eq_ignore_ascii_case(id)) && key == "the ids" {
+        let are_row_numbers = row_order(self.column(column)).is_some();
+        if IDS.iter().any(|id| name.eq_ignore_ascii_case(id)) && key == "the ids" && !are_row_numbers {
             return;
         }
         let of_table = match plain(key) == plain(name) {
@@ -208,11 +229,11 @@ impl RowNames {
             row_order(texts.iter().map(String::as_str)).is_some_and(|(_, order)| !order.is_sorted())
         };
         let (column, _) = columns.find(is_permuted)?;
-        let (path, table) = (self.path.display(), of.path.display());
         Some(format!(
-            "{path}: the rows are joined to those of {table} by position, but {} there has all row numbers in another order. If {path} is \
-             in the order of these numbers, give it this column.",
-            column_of_ids(column)
+            "{}, but {} there has all row numbers in another order. If {} is in the order of these numbers, give it this column.",
+            self.by_position(of),
+            column_of_ids(column),
+            self.path.display()
         ))
     }
 }

@@ -35,15 +35,12 @@ impl<'a> Names<'a> {
 }
 
 impl RowNames {
-    /// Checks the names of rows that are joined by position: rejects names that both files have in another order and another form. Adds a note if
-    /// both have names, but different ones, or if a column has numbers that are no row numbers of the table.
-    pub(super) fn check_names_by_position(&mut self, of: NamedRows<'_>) -> Result<()> {
-        let notes = self.notes_by_position(of)?;
-        self.notes.extend(notes);
-        Ok(())
-    }
-
-    fn notes_by_position(&self, of: NamedRows<'_>) -> Result<Option<String>> {
+    /// A note on rows that are joined by position, if names say more than that: those of both files are the same in another form, or different
+    /// ones, or a column has numbers that are no row numbers of the table.
+    ///
+    /// # Errors
+    /// [`Problem::OtherNames`] for names that both files have in another order and another form.
+    pub(super) fn names_by_position(&self, of: NamedRows<'_>) -> Result<Option<String>> {
         let given: Vec<(usize, Names<'_>)> = (self.other_columns())
             .filter_map(|at| Some((at, Names::of(&self.table.columns[at], self.column(at))?)))
             .collect();
@@ -59,13 +56,19 @@ impl RowNames {
         let mut contradiction = None;
         for own in &own {
             let stems: HashSet<&str> = own.stems.iter().map(String::as_str).collect();
-            for (at, given) in given.iter().filter(|(_, given)| own.is_text || given.is_text) {
+            for (at, given) in &given {
                 if own.stems == given.stems {
-                    return Ok(None);
+                    return Ok((self.origin == Origin::Given).then(|| {
+                        format!("{}: both have the same names in the same order.", self.by_position(of))
+                    }));
                 }
                 let common: HashSet<&str> =
                     given.stems.iter().map(String::as_str).filter(|stem| stems.contains(stem)).collect();
-                if common.len() < 2 || ONE_IN * common.len() < stems.len() {
+                // Numbers of another meaning may have some in common, or count something else.
+                let are_numbers = !own.is_text && !given.is_text;
+                let is_other = are_numbers
+                    && (common.len() < stems.len() || row_order(own.texts.iter().copied()).is_some());
+                if is_other || common.len() < 2 || ONE_IN * common.len() < stems.len() {
                     continue;
                 }
                 let mut rows = own.stems.iter().zip(&given.stems);
@@ -83,8 +86,7 @@ impl RowNames {
             }
             .at(&self.path));
         }
-        let (path, table) = (self.path.display(), of.path.display());
-        let by_position = format!("{path}: the rows are joined to those of {table} by position");
+        let by_position = self.by_position(of);
         let text = given.iter().map(|(_, given)| given).find(|given| given.is_text);
         if let (Some(own), Some(given)) = (own.iter().find(|own| own.is_text), text) {
             let [given_column, own_column] = [given.name, own.name].map(column_of_ids);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+mod any_two_files;
 mod joins;
 
 /// A folder of files for one test.

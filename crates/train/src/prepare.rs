@@ -1,7 +1,7 @@
 //! Opens the data of a run and splits it into training samples and an evaluation set, as the configuration says.
 
 use crate::Error;
-use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
+use crate::config::{AugmentConfig, Config, DataConfig, HeadModeName, SamplerConfig, SamplerName};
 use crate::fine_tuning;
 use crate::leak::{self, HeldOut};
 use crate::warm_start::{self, Origin, WeightsClasses};
@@ -131,6 +131,7 @@ impl Prepared {
         let training = TrainingSamples::known(&set, &split, &samples);
         require_batch(&config.sampler, training.samples.len(), set.kind(), &warnings)?;
         warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
+        warnings.extend(needless_rate(config, &training));
         let known_names = known_classes(&set, &split);
         let ignored = config.objective.ignored_among(&known_names)?;
         warnings.extend(ignored.map(|label| ignored_class(known_names[label as usize], label, &training)));
@@ -521,6 +522,31 @@ fn incomplete_batch(config: &SamplerConfig, samples: usize) -> Option<String> {
     })
 }
 
+/// The classes of a batch are always scored, so a sampled head scores no others if they are already more than its rate asks for.
+fn needless_rate(config: &Config, training: &TrainingSamples) -> Option<String> {
+    let counts = counted(training.labels.iter().copied());
+    let (sampler, rate, classes) = (&config.sampler, config.head.rate, counts.len());
+    let asked = (rate * classes as f64).ceil();
+    let weight = |count: &usize| match sampler.name {
+        SamplerName::ByFrequency => (*count as f64).powf(sampler.power),
+        SamplerName::Shuffled | SamplerName::ClassBalanced => *count as f64,
+    };
+    let all: f64 = counts.values().map(weight).sum();
+    let expected = match sampler.name {
+        SamplerName::ClassBalanced => sampler.classes_per_batch.min(classes) as f64,
+        SamplerName::Shuffled | SamplerName::ByFrequency => {
+            counts.values().map(|count| 1.0 - (1.0 - weight(count) / all).powf(sampler.batch as f64)).sum()
+        }
+    };
+    let needless = config.head.mode == HeadModeName::Sampled && rate < 1.0 && expected >= asked;
+    needless.then(|| {
+        format!(
+            "head.rate: {rate} of {classes} classes is {asked}, but a batch has samples of about {expected:.0} classes, and these are always scored. \
+             So no class is drawn, and a smaller rate changes nothing."
+        )
+    })
+}
+
 fn augment(config: &AugmentConfig) -> Augment {
     Augment { flip: config.flip, pad_and_crop: config.pad_and_crop, erase: config.erase }
 }
@@ -552,6 +578,23 @@ mod tests {
             incomplete_batch(&SamplerConfig { name, batch: 160, ..SamplerConfig::default() }, 319),
             None
         );
+    }
+
+    #[test]
+    fn a_rate_below_the_classes_of_a_batch_is_reported() {
+        let mut config = Config::default();
+        config.data.built_in = true;
+        (config.head.mode, config.head.rate) = (HeadModeName::Sampled, 0.3);
+        let said = |config: &Config| Prepared::new(config).unwrap().warnings.join(" ");
+        let all = said(&config);
+        assert!(
+            all.contains("head.rate: 0.3 of 7 classes is 3, but a batch has samples of about 7 classes"),
+            "{all}"
+        );
+        (config.sampler.name, config.sampler.classes_per_batch) = (SamplerName::ClassBalanced, 2);
+        assert!(!said(&config).contains("head.rate"));
+        (config.head.mode, config.sampler.classes_per_batch) = (HeadModeName::Dense, 7);
+        assert!(!said(&config).contains("head.rate: 0.3 of"));
     }
 
     #[test]
