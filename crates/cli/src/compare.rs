@@ -6,6 +6,7 @@ use crate::say::{results, say};
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -141,8 +142,10 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     about.dedup();
     let sides = [a, b];
     let mut facts = PixelFacts::new(model.description().preprocessing());
-    let similarity = similarity(&model, &sides, &mut facts)?;
+    let embeddings = model.embed_with_facts(&sides.concat(), &mut facts)?;
+    let similarity = similarity(&model, &sides, &embeddings)?;
     about.extend(loaded::about_pixels(&facts));
+    about.extend(on_both_sides(&embeddings, model.dim(), [sides[0].len(), sides[1].len()]));
     for warning in &about {
         say!("warning: {warning}");
     }
@@ -265,14 +268,27 @@ fn calibration(arguments: &CompareArguments, model: &Model) -> anyhow::Result<Op
     SavedCalibration::of_model(model, &arguments.model, arguments.calibration.as_deref())
 }
 
-/// Cosine of the two sides' mean directions. Adds facts about their images to `facts`.
-fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2], facts: &mut PixelFacts) -> anyhow::Result<f64> {
-    let embeddings = model.embed_with_facts(&sides.concat(), facts)?;
+/// A sentence on images of one side that the other has too: their embeddings have equal bits.
+fn on_both_sides(embeddings: &[f32], dim: usize, [a, b]: [usize; 2]) -> Option<String> {
+    let bits = |row: &[f32]| -> Vec<u32> { row.iter().map(|value| value.to_bits()).collect() };
+    let (first, second) = embeddings.split_at(a * dim);
+    let first: HashSet<Vec<u32>> = first.chunks_exact(dim).map(bits).collect();
+    let shared = second.chunks_exact(dim).filter(|row| first.contains(&bits(row))).count();
+    (shared > 0).then(|| {
+        format!(
+            "{shared} of the {b} images of the second side are also on the first ({a} images), or have equal embeddings: they are compared with themselves, \
+             which makes the similarity too high."
+        )
+    })
+}
+
+/// Cosine of the two sides' mean directions.
+fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2], embeddings: &[f32]) -> anyhow::Result<f64> {
     let labels: Vec<u32> =
         (0..).zip(sides).flat_map(|(label, side)| side.iter().map(move |_| label)).collect();
     let mean = TemplateMean::AfterNormalising;
     let found =
-        templates::build(&embeddings, labels.len(), model.dim(), &labels, mean).map_err(
+        templates::build(embeddings, labels.len(), model.dim(), &labels, mean).map_err(
             |error| match error {
                 Error::ZeroMean { class, .. } => {
                     let folder = sides[class as usize][0].parent().unwrap_or(Path::new(".")).display();
@@ -332,6 +348,17 @@ mod tests {
         }
         let said = applies(direction, [1, 1]).unwrap_err().to_string();
         assert!(said.contains("both sides are single images"), "{said}");
+    }
+
+    #[test]
+    fn images_of_both_sides_are_counted() {
+        let rows = [0.5, 1.0, 0.25, 1.0, 0.25, 1.0, 0.75, 1.0, 0.5, 1.0];
+        let found = on_both_sides(&rows, 2, [2, 3]).unwrap();
+        assert!(
+            found.starts_with("2 of the 3 images of the second side are also on the first (2 images)"),
+            "{found}"
+        );
+        assert_eq!(on_both_sides(&rows[..8], 2, [1, 3]), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_data::{Depth, PixelFacts, images};
-use widemargin_embedder::Takes;
+use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Embeddings, files};
 use widemargin_report::table::{Column, Table};
@@ -178,84 +178,119 @@ fn by_model(
     let made = format!("the embeddings of {}", path.display());
     let file = arguments.embeddings.display();
     about.extend(unsorted_columns((gallery.columns.as_deref(), &file), (None, &made)));
-    let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    let mut keys = Keys::default();
-    let mut facts = PixelFacts::new(model.description().preprocessing());
-    for query in &arguments.queries {
-        match model.description().takes {
-            Takes::Images if is_table(query) => {
-                require_no_images(query)?;
-                bail!(
-                    "{}: found a table of vectors, expected images: the model was trained on images",
-                    query.display()
-                )
-            }
-            Takes::Images => {
-                let columns = arguments.query_columns.is_some();
-                without_effect(&[("--query-columns", columns)], "with a model of images")?;
-                let (found, skipped) = images(query, Depth::Deep)?;
-                about.extend(skipped);
-                values.extend(model.embed_with_facts(&found, &mut facts)?);
-                names.extend(found.iter().map(|image| image.display().to_string()));
-                ids.extend(found.iter().map(|image| image.display().to_string()));
-            }
-            Takes::Vectors => {
-                let mut table = open_columns(query, None, arguments.query_columns.as_ref())?;
-                model.match_columns(&mut table)?;
-                let (found, expected) = (table.rows.dim(), model.description().shape().values());
-                ensure!(
-                    found == expected,
-                    "{}: found dimension {found}, expected {expected}, the input dimension of the model",
-                    query.display()
-                );
-                table.rows.require_float32()?;
-                about.append(&mut table.notes);
-                let table = table.read()?;
-                values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
-                let id = |row: usize| {
-                    table.about.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone())
-                };
-                names.extend((0..table.rows).map(|row| format!("{} {}", query.display(), id(row))));
-                ids.extend((0..table.rows).map(id));
-                if arguments.queries.len() == 1 {
-                    keys = table.keys;
-                }
-            }
-        }
+    let batches = batches(arguments, &model, &mut about)?;
+    let mut answers = Vec::new();
+    let (mut row_numbers, mut undecided) = (false, 0);
+    for batch in batches {
+        let Batch { names, ids, keys, values } = batch;
+        let labels = vec![0; names.len()];
+        let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
+        let ids = ids.as_deref().zip(gallery.about.ids.as_deref());
+        let (copies, _) = copies([&queries, searched], ids, [&keys, &gallery.keys], false);
+        row_numbers |= copies.row_numbers;
+        undecided += copies.undecided;
+        let found = if arguments.keep_self {
+            retrieval::search(&queries, searched, arguments.k)?
+        } else {
+            retrieval::search_without(&queries, searched, arguments.k, &copies)?
+        };
+        answers.extend(names.into_iter().enumerate().map(|(query, name)| {
+            let itself = if copies.has(query) {
+                (0..searched.rows()).filter(|&row| copies.same(query, row)).collect()
+            } else {
+                Vec::new()
+            };
+            Found::new(name, itself, found.of(query).unwrap_or_default().iter(), gallery)
+        }));
     }
-    about.extend(loaded::about_pixels(&facts));
-    let labels = vec![0; names.len()];
-    let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
-    let ids = Some(&ids[..]).zip(gallery.about.ids.as_deref());
-    let (copies, _) = copies([&queries, searched], ids, [&keys, &gallery.keys], false);
-    if copies.row_numbers {
+    if row_numbers {
         about.push(
             "The ids of the queries and of the embeddings only number their rows from 0 or 1, so they were not used to find self-matches; only equal \
              embeddings were."
                 .to_owned(),
         );
     }
-    if copies.undecided > 0 && !arguments.keep_self {
+    if undecided > 0 && !arguments.keep_self {
         about.push(format!(
-            "{} queries are as near to an embedding of the file as a rounded copy, but different samples are as near, so they may have found \
-             themselves.",
-            copies.undecided
+            "{undecided} queries are as near to an embedding of the file as a rounded copy, but different samples are as near, so they may have found \
+             themselves."
         ));
     }
-    let found = if arguments.keep_self {
-        retrieval::search(&queries, searched, arguments.k)?
-    } else {
-        retrieval::search_without(&queries, searched, arguments.k, &copies)?
+    Ok((answers, about))
+}
+
+/// Embedded queries that have ids and other columns of one file.
+#[derive(Default)]
+struct Batch {
+    /// What the output calls them.
+    names: Vec<String>,
+    /// The ids, unless their rows have none.
+    ids: Option<Vec<String>>,
+    keys: Keys,
+    /// The embeddings, row-major.
+    values: Vec<f32>,
+}
+
+/// The queries: all images, or one batch per table, because each table has its own ids and columns. Adds warnings to `about`.
+fn batches(
+    arguments: &NearestArguments,
+    model: &Model,
+    about: &mut Vec<String>,
+) -> anyhow::Result<Vec<Batch>> {
+    let batches = match model.description().takes {
+        Takes::Images => vec![images_of(arguments, model, about)?],
+        Takes::Vectors => (arguments.queries.iter())
+            .map(|query| rows_of(arguments, query, model, about))
+            .collect::<anyhow::Result<_>>()?,
     };
-    let each = names.into_iter().enumerate().map(|(query, name)| {
-        let itself = if copies.has(query) {
-            (0..searched.rows()).filter(|&row| copies.same(query, row)).collect()
-        } else {
-            Vec::new()
-        };
-        Found::new(name, itself, found.of(query).unwrap_or_default().iter(), gallery)
-    });
-    Ok((each.collect(), about))
+    Ok(batches)
+}
+
+fn images_of(arguments: &NearestArguments, model: &Model, about: &mut Vec<String>) -> anyhow::Result<Batch> {
+    let columns = arguments.query_columns.is_some();
+    let mut facts = PixelFacts::new(model.description().preprocessing());
+    let mut batch = Batch::default();
+    for query in &arguments.queries {
+        if is_table(query) {
+            require_no_images(query)?;
+            bail!(
+                "{}: found a table of vectors, expected images: the model was trained on images",
+                query.display()
+            );
+        }
+        without_effect(&[("--query-columns", columns)], "with a model of images")?;
+        let (found, skipped) = images(query, Depth::Deep)?;
+        about.extend(skipped);
+        batch.values.extend(model.embed_with_facts(&found, &mut facts)?);
+        batch.names.extend(found.iter().map(|image| image.display().to_string()));
+    }
+    about.extend(loaded::about_pixels(&facts));
+    Ok(Batch { ids: Some(batch.names.clone()), ..batch })
+}
+
+fn rows_of(
+    arguments: &NearestArguments,
+    query: &Path,
+    model: &Model,
+    about: &mut Vec<String>,
+) -> anyhow::Result<Batch> {
+    let mut table = open_columns(query, None, arguments.query_columns.as_ref())?;
+    model.match_columns(&mut table)?;
+    let (found, expected) = (table.rows.dim(), model.description().shape().values());
+    ensure!(
+        found == expected,
+        "{}: found dimension {found}, expected {expected}, the input dimension of the model",
+        query.display()
+    );
+    table.rows.require_float32()?;
+    about.append(&mut table.notes);
+    let EmbeddingTable { rows, data, about: columns, keys, .. } = table.read()?;
+    let values = model.embed_vectors(&data).with_context(|| query.display().to_string())?;
+    let name = |row: usize| {
+        let id = columns.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
+        format!("{} {id}", query.display())
+    };
+    Ok(Batch { names: (0..rows).map(name).collect(), ids: columns.ids, keys, values })
 }
 
 /// Neighbours of rows of the file itself; a row is not its own neighbour.

@@ -331,6 +331,10 @@ fn a_finished_run_compares_images() {
     let (code, itself) = ask(one, one, &[]);
     assert_eq!((code, itself["same"].as_bool()), (Some(0), Some(true)));
     assert!((itself["similarity"].as_f64().expect("a number") - 1.0).abs() < 1e-6, "{itself}");
+    assert!(
+        itself["warnings"].to_string().contains("1 of the 1 images of the second side are also on"),
+        "{itself}"
+    );
     let (code, answer) = ask(one, other, &[]);
     let similarity = answer["similarity"].as_f64().expect("a number");
     assert_eq!(answer["threshold"].as_f64(), Some(threshold));

@@ -206,19 +206,17 @@ impl Columns {
         Ok(())
     }
 
-    /// Called after the last row. An index is used for ids only if its entries are unique.
-    pub(super) fn finish(&self, about: &mut About) {
+    /// Called after the last row. An index is used for ids only if its entries are unique; otherwise it still shows if rows are in another order.
+    pub(super) fn finish(&self, about: &mut About, keys: &mut Keys, names: &[String]) {
         let columns =
             [&mut about.labels, &mut about.ids, &mut about.cameras, &mut about.splits, &mut about.groups];
         columns.into_iter().flatten().for_each(|texts| without_decimals(texts));
-        if self.index().is_none() {
-            return;
-        }
+        let Some(index) = self.index() else { return };
         let differ = |ids: &Vec<String>| {
             repeated(ids.iter().map(String::as_str)).is_none() && !ids.iter().any(String::is_empty)
         };
         if !about.ids.as_ref().is_some_and(differ) {
-            about.ids = None;
+            keys.push(&names[index], about.ids.take().unwrap_or_default());
         }
     }
 }

@@ -228,7 +228,7 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
             Some(_) => keys.push("", numbers),
         }
     }
-    columns.finish(&mut about);
+    columns.finish(&mut about, &mut keys, &names);
     keys.finish();
     if rows == 0 {
         return Err(Problem::Empty.at(path));
@@ -702,6 +702,19 @@ mod tests {
         let pandas = r#"{"index_columns": ["__index_level_0__"]}"#;
         let text = ",label\n0,a\n1,b\n2,c\n";
         assert_eq!(labelled(&columns, Some(pandas), text).unwrap(), ["c", "a", "b"]);
+        // An index that is repeated, with and without a name, shows the order.
+        for (name, given) in [("__index_level_0__", ""), ("frame", "frame")] {
+            let columns = [(name, Values::Longs(&[0, 1, 0])), ("embedding", lists())];
+            let pandas = format!(r#"{{"index_columns": ["{name}"]}}"#);
+            let found = labelled(&columns, Some(&pandas), &format!("{given},label\n0,a\n1,b\n0,a\n"));
+            assert_eq!(found.unwrap(), ["a", "b", "a"]);
+            let said =
+                labelled(&columns, Some(&pandas), &format!("{given},label\n1,b\n0,a\n0,a\n")).unwrap_err();
+            assert!(
+                said.contains("l.csv: line 2 has \"1\" in the ") && said.contains("has \"0\" there"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

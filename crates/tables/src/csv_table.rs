@@ -59,7 +59,7 @@ pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> 
         columns.add(&mut about, text)?;
         keys.add(|at| Ok::<_, Error>(Some(record.fields[at].as_ref().to_owned())))?;
     }
-    columns.finish(&mut about);
+    columns.finish(&mut about, &mut keys, &headers);
     keys.finish();
     let rows = data.len() / dim;
     if rows == 0 {

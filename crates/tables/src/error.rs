@@ -47,13 +47,27 @@ pub enum Problem {
         /// The extension found.
         found: String,
     },
-    /// Every line of a text with one name per line seems to have two of them.
+    /// Every line of a text with one name per line seems to have several fields.
     #[error(
-        "line 1 is \"{}\", and every line is like two columns, a name and a {what}; expected one {what} per line. Give only the {what} per \
+        "line 1 is \"{}\", and every line is like {like}; expected one {what} per line. Give only the {what} per \
          line, or a .csv with the columns `id` and `{what}`. If a whole line is a {what}, put every line in double quotes",
         echo(found)
     )]
-    TwoColumns {
+    SeveralFields {
+        /// `label`, `camera` or `name`.
+        what: &'static str,
+        /// What the lines look like, in words.
+        like: String,
+        /// The first line.
+        found: String,
+    },
+    /// The first line of a text with one name per line is the name of a column.
+    #[error(
+        "line 1 is \"{}\", which seems to name a column, so all {what}s after it would be moved by one row; expected one {what} per line. Remove \
+         the line, or call the file .csv. If it is a {what}, put it in double quotes",
+        echo(found)
+    )]
+    Heading {
         /// `label`, `camera` or `name`.
         what: &'static str,
         /// The first line.
@@ -348,7 +362,7 @@ pub enum Problem {
         available: u64,
     },
     /// The number of labels or other names differs from the number of rows.
-    #[error("{found} {what}s for {rows} embeddings; give one {what} per embedding")]
+    #[error("{found} {what}s for {rows} embeddings{hint}; give one {what} per embedding")]
     NameCount {
         /// `label`, `camera` or `name`.
         what: &'static str,
@@ -356,6 +370,8 @@ pub enum Problem {
         rows: usize,
         /// Names found.
         found: usize,
+        /// Where one may be missing, in words, or nothing.
+        hint: Box<str>,
     },
     /// Labels are required, but the file has none and no file of labels was given.
     #[error("has no labels; give a file of labels, one per row")]
@@ -376,9 +392,11 @@ pub enum Problem {
     },
     /// The labels, cameras or other names in a table and those given for it differ.
     #[error(
-        "{place} has the {what} \"{}\", but {table} contains the {what} \"{}\" for the same row; remove one of the two",
+        "{place} has the {what} \"{}\", but {table} contains the {what} \"{}\" for the same row ({} of {} rows differ); remove one of the two",
         echo(&names[0]),
-        echo(&names[1])
+        echo(&names[1]),
+        rows[0],
+        rows[1]
     )]
     TwoNames {
         /// The column.
@@ -389,6 +407,8 @@ pub enum Problem {
         table: String,
         /// The name in this file and that in the table.
         names: Box<[String; 2]>,
+        /// How many rows differ, of how many.
+        rows: [usize; 2],
     },
     /// Two columns of a file of names both have the ids of the table, but in different orders.
     #[error(
@@ -419,9 +439,9 @@ pub enum Problem {
     },
     /// A column of a file of names shows that its rows are in another order than those of the table.
     #[error(
-        "{place} has \"{}\" in the column `{}`, but {table} has \"{}\" there for the same row, so the rows are not in the same order. Give both files a column `id`; or if the column means something else in one of them, rename it",
+        "{place} has \"{}\" in {}, but {table} has \"{}\" there for the same row, so the rows are not in the same order. Give both files a column `id`; or if the column means something else in one of them, rename or remove it",
         echo(&texts[0]),
-        echo(column),
+        column_of_ids(column),
         echo(&texts[1])
     )]
     OtherRows {

@@ -53,10 +53,14 @@ impl RowNames {
             return Ok(self);
         }
         let misfit = shared.misfit.take().filter(|_| column.is_none() || telling.is_none());
-        if let Some(Match { column, key, order, .. }) = shared.best(&self, of)? {
+        if let Some(Match { column, key, order, is_weak }) = shared.best(&self, of)? {
             self.say_joined_by(column, &key, of.path);
             self.key = Some(column);
             self.reorder(&order);
+            // Numbers that count rows may have been given to them in two orders.
+            if is_weak {
+                self.require_same_rows(of)?;
+            }
             return Ok(self);
         }
         if let Some(misfit) = misfit {
@@ -162,7 +166,18 @@ impl RowNames {
         if NOT_IDS.contains(&self.subject) {
             self.required(self.subject)?;
         }
-        Err(Problem::NameCount { what: self.subject, rows: of.rows, found }.at(&self.path))
+        let hint = self.blank_line().filter(|_| found < of.rows);
+        let hint = hint.map_or_else(Box::default, |line| format!(" (line {line} is blank)").into());
+        Err(Problem::NameCount { what: self.subject, rows: of.rows, found, hint }.at(&self.path))
+    }
+
+    /// The first blank line between the rows of a text: a table of one column has nothing else for an empty entry.
+    fn blank_line(&self) -> Option<u64> {
+        let lines = self.table.lines.as_ref()?;
+        let ends =
+            |row: usize| self.table.rows[row].iter().map(|text| text.lines().count().max(1) as u64 - 1).sum();
+        let after = |row: usize| -> u64 { lines[row] + ends(row) + 1 };
+        (1..lines.len()).find(|row| lines[*row] > after(*row - 1)).map(|row| after(row - 1))
     }
 
     /// Rejects ids of which a table, whose ids only count its rows, has none.

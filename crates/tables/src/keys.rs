@@ -10,6 +10,32 @@ use super::spelling::{is_missing, without_decimals};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
     columns: Vec<Key>,
+    measured: Vec<Measured>,
+}
+
+/// Most columns of measurements that are kept. A table can have thousands of them next to the chosen ones.
+const MOST_MEASURED: usize = 16;
+
+/// A column of measurements, which does not join rows, but shows if they are in another order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Measured {
+    /// Its name in the file.
+    pub(super) name: String,
+    /// Its position in the file.
+    at: usize,
+    /// One value per row, in bits; a text that is no number is NaN.
+    bits: Vec<u64>,
+}
+
+impl Measured {
+    fn of(key: Key) -> Self {
+        let bits = key.texts().map(|text| value_of(text).to_bits()).collect();
+        Self { name: key.name, at: key.at, bits }
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = f64> {
+        self.bits.iter().map(|bits| f64::from_bits(*bits))
+    }
 }
 
 /// Such a column.
@@ -27,22 +53,33 @@ impl Keys {
     /// Empty columns at these positions.
     pub(super) fn at(positions: impl Iterator<Item = usize>, names: &[String]) -> Self {
         let key = |at: usize| Key { name: names[at].clone(), at, texts: Vec::new() };
-        Self { columns: positions.map(key).collect() }
+        Self { columns: positions.map(key).collect(), measured: Vec::new() }
     }
 
-    /// Adds a row. `text` returns the text of a column, or `None` if it cannot be written as text. Columns without texts and columns of
-    /// measurements are dropped.
+    /// Adds a row. `text` returns the text of a column, or `None` if it cannot be written as text. Columns without texts are dropped.
     pub(super) fn add<E>(
         &mut self,
         mut text: impl FnMut(usize) -> Result<Option<String>, E>,
     ) -> Result<(), E> {
+        for measured in &mut self.measured {
+            let value = text(measured.at)?.map_or(f64::NAN, |text| value_of(&text));
+            measured.bits.push(value.to_bits());
+        }
         let mut nth = 0;
         while let Some(key) = self.columns.get_mut(nth) {
-            if let Some(text) = text(key.at)?.filter(|text| !is_measured(text)) {
-                key.texts.push(text);
-                nth += 1;
-            } else {
-                self.columns.remove(nth);
+            match text(key.at)? {
+                Some(text) if !is_measured(&text) => {
+                    key.texts.push(text);
+                    nth += 1;
+                }
+                Some(text) => {
+                    key.texts.push(text);
+                    let key = self.columns.remove(nth);
+                    self.add_measured(key);
+                }
+                None => {
+                    self.columns.remove(nth);
+                }
             }
         }
         Ok(())
@@ -55,8 +92,17 @@ impl Keys {
 
     /// Adds a whole column.
     pub(super) fn push(&mut self, name: &str, texts: Vec<String>) {
-        if !texts.iter().any(|text| is_measured(text)) {
-            self.columns.push(Key { name: name.to_owned(), at: 0, texts });
+        let key = Key { name: name.to_owned(), at: 0, texts };
+        if key.texts().any(is_measured) {
+            self.add_measured(key);
+        } else {
+            self.columns.push(key);
+        }
+    }
+
+    fn add_measured(&mut self, key: Key) {
+        if self.measured.len() < MOST_MEASURED {
+            self.measured.push(Measured::of(key));
         }
     }
 
@@ -72,7 +118,8 @@ impl Keys {
     pub fn of_rows(&self, rows: &[usize]) -> Self {
         let texts = |key: &Key| rows.iter().map(|row| key.texts[*row].clone()).collect();
         let key = |key: &Key| Key { name: key.name.clone(), at: key.at, texts: texts(key) };
-        Self { columns: self.columns.iter().map(key).collect() }
+        // Selected rows are joined to no further file.
+        Self { columns: self.columns.iter().map(key).collect(), measured: Vec::new() }
     }
 
     /// The columns that both files have, by similar names, if they tell the rows of each file apart and some texts are in both. Columns that
@@ -109,6 +156,10 @@ impl Keys {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Key> + Clone {
         self.columns.iter()
     }
+
+    pub(super) fn measured(&self) -> impl Iterator<Item = &Measured> {
+        self.measured.iter()
+    }
 }
 
 /// A column of two files whose texts tell the rows of each apart.
@@ -133,6 +184,11 @@ impl Key {
 /// Whether a text is a number with a fraction. A column with such numbers has measurements, which do not tell rows apart.
 pub(super) fn is_measured(text: &str) -> bool {
     text.parse::<f64>().is_ok_and(|value| value.is_finite() && value.fract() != 0.0)
+}
+
+/// The number that a text is; NaN if it is none.
+pub(super) fn value_of(text: &str) -> f64 {
+    text.trim().parse().unwrap_or(f64::NAN)
 }
 
 /// Whether texts are more than numbers. Some of them, such as hexadecimal hashes, may look like numbers.
@@ -183,6 +239,9 @@ mod tests {
         let found: Vec<(&str, Vec<&str>)> =
             keys.iter().map(|key| (key.name.as_str(), key.texts().collect())).collect();
         assert_eq!(found, [("name", vec!["a", "b"]), ("age", vec!["3", "4"])]);
+        let measured: Vec<(&str, Vec<f64>)> =
+            keys.measured().map(|column| (column.name.as_str(), column.values().collect())).collect();
+        assert_eq!(measured, [("height", vec![5.0, 1.5])]);
         assert_eq!(keys.names().unwrap(), ["a", "b"]);
         let numbers = |name: &str, texts: [&str; 2]| {
             let mut keys = Keys::default();

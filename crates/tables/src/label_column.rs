@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::echo::echo;
+use super::echo::{echo, first_names};
 use super::error::{Problem, Result};
 use super::pattern::advice;
 
@@ -12,6 +12,12 @@ const MIN_CLASSES: usize = 3;
 
 /// Fewest rows in which a column that counts is no coincidence.
 const MIN_COUNTED: usize = 8;
+
+/// Rows in which columns of whole numbers are looked for: with more, none of them has a fraction by chance.
+const MOST_WHOLE: usize = 10_000;
+
+/// Most columns that a sentence names.
+const NAMED: usize = 12;
 
 /// Fewest rows beyond one per class. The first row of a class says nothing about whether a column is constant in it.
 const MIN_REPEATS: usize = 3;
@@ -25,10 +31,19 @@ pub struct LabelColumn {
     candidates: Vec<Candidate>,
     /// Columns that have ascended by one from row to row, with their last value.
     counting: Vec<(usize, f32)>,
+    /// Columns that have only had whole numbers.
+    whole: Vec<Whole>,
     /// The number of each label.
     classes: HashMap<String, usize>,
     rows: usize,
     has_fractions: bool,
+}
+
+/// A column of whole numbers, with the least and the largest.
+#[derive(Debug, Clone)]
+struct Whole {
+    column: usize,
+    range: [f32; 2],
 }
 
 /// A column that can still be a label.
@@ -60,6 +75,9 @@ impl LabelColumn {
         Self {
             candidates: (0..dim).map(candidate).collect(),
             counting: Vec::new(),
+            whole: (0..dim)
+                .map(|column| Whole { column, range: [f32::INFINITY, f32::NEG_INFINITY] })
+                .collect(),
             classes: HashMap::new(),
             rows: 0,
             has_fractions: false,
@@ -81,6 +99,13 @@ impl LabelColumn {
                 let ascends = row[*column] - *last == 1.0;
                 *last = row[*column];
                 ascends
+            });
+        }
+        if self.rows <= MOST_WHOLE {
+            self.whole.retain_mut(|Whole { column, range }| {
+                let value = row[*column];
+                *range = [range[0].min(value), range[1].max(value)];
+                value.fract() == 0.0
             });
         }
         if self.candidates.is_empty() {
@@ -106,12 +131,20 @@ impl LabelColumn {
         self.counting.first().filter(|_| enough).map(|(column, _)| *column)
     }
 
-    /// Whether no further row can matter, because no column can be a label or a row number any more.
-    pub fn is_settled(&self) -> bool {
-        self.candidates.is_empty() && self.counting.is_empty() && self.rows > 0
+    /// The columns of whole numbers next to others with fractions. A value that is always 0 or 1, such as that of a unit that never fires, says nothing.
+    fn whole_columns(&self) -> Vec<usize> {
+        let is_large = |whole: &&Whole| whole.range.iter().any(|value| value.abs() >= 2.0);
+        let found = self.whole.iter().filter(is_large).map(|whole| whole.column);
+        if self.rows >= MIN_COUNTED && self.has_fractions { found.collect() } else { Vec::new() }
     }
 
-    /// A sentence on the column that is a label or a row number, if there is one, after the last row. `names` are those of the columns, if they have some;
+    /// Whether no further row can matter, because no column can be a label or a row number any more.
+    pub fn is_settled(&self) -> bool {
+        let whole = self.whole.is_empty() || self.rows >= MOST_WHOLE;
+        self.candidates.is_empty() && self.counting.is_empty() && whole && self.rows > 0
+    }
+
+    /// A sentence on the column that is a label or a row number, or on columns of whole numbers, if there are some, after the last row. `names` are those of the columns, if they have some;
     /// `chosen` says that they were chosen with a [`ColumnPattern`](super::ColumnPattern).
     ///
     /// # Errors
@@ -122,13 +155,15 @@ impl LabelColumn {
             None => format!("{column} (counted from 0)"),
         };
         let Some(column) = self.column() else {
-            return Ok(self.counting_column().map(|column| {
+            let counting = self.counting_column().map(|column| {
                 format!(
                     "{}: column {} ascends by one from row to row: it is a row number and no value, and every distance depends on it. Remove it.",
                     path.display(),
                     place(column)
                 )
-            }));
+            });
+            let whole = || if chosen { None } else { self.about_whole(path, names) };
+            return Ok(counting.or_else(whole));
         };
         let name = match names {
             Some(names) if !chosen => {
@@ -149,6 +184,37 @@ impl LabelColumn {
              results are too good with it. Remove it.",
             path.display()
         )))
+    }
+}
+
+impl LabelColumn {
+    /// A sentence on columns of whole numbers. Names that are not numbered say what a column is.
+    fn about_whole(&self, path: &Path, names: Option<&[String]>) -> Option<String> {
+        let all: Option<Vec<&str>> = names.map(|names| names.iter().map(String::as_str).collect());
+        let is_numbered = |column: &usize| {
+            let name = all.as_ref().map(|all| all[*column]);
+            name.is_none_or(|name| name.contains(|letter: char| letter.is_ascii_digit()))
+        };
+        let found: Vec<usize> = self.whole_columns().into_iter().filter(is_numbered).collect();
+        if found.is_empty() {
+            return None;
+        }
+        let (found, what_to_do) = match &all {
+            Some(all) => {
+                let found: Vec<&str> = found.iter().map(|column| all[*column]).collect();
+                let list = first_names(found.iter().map(|name| format!("`{}`", echo(name))), NAMED);
+                (list, advice(&found, all, None))
+            }
+            None => {
+                let list = first_names(found.iter().map(usize::to_string), NAMED);
+                (format!("{list} (counted from 0)"), "remove what is no value".to_owned())
+            }
+        };
+        Some(format!(
+            "{}: only whole numbers are in the column {found}, next to columns with fractions. It may be no value of the embedding, such as an age or a \
+             year, but it counts in every distance; {what_to_do}.",
+            path.display()
+        ))
     }
 }
 
@@ -182,6 +248,30 @@ mod tests {
         assert_eq!(said(9, &|row| 2.0 * row as f32), None);
         assert_eq!(said(9, &|row| row as f32 + 0.5), None);
         assert_eq!(said(9, &|row| (row * 5 % 9) as f32), None);
+    }
+
+    #[test]
+    fn whole_numbers_among_the_values_are_named() {
+        let said = |names: Option<[&str; 3]>, chosen: bool, number: &dyn Fn(usize) -> f32| {
+            let mut columns = LabelColumn::new(3);
+            for row in 0..20 {
+                columns.add(&[number(row), 0.5 - row as f32 * 0.3, 0.0], &format!("c{}", row % 4));
+            }
+            let names = names.map(|names| names.map(str::to_owned));
+            columns.warning(Path::new("m.npy"), names.as_ref().map(|names| &names[..]), chosen).unwrap()
+        };
+        let age = |row: usize| (20 + row * 7 % 11) as f32;
+        let found = said(None, false, &age).unwrap();
+        assert!(
+            found.contains("only whole numbers are in the column 0 (counted from 0), next to"),
+            "{found}"
+        );
+        let found = said(Some(["0", "1", "2"]), false, &age).unwrap();
+        assert!(found.contains("in the column `0`, next to") && found.contains("--columns '!0'"), "{found}");
+        assert_eq!(said(Some(["age", "height", "width"]), false, &age), None, "a name says what it is");
+        assert_eq!(said(Some(["0", "1", "2"]), true, &age), None, "chosen");
+        assert_eq!(said(None, false, &|row| (row % 2) as f32), None, "a unit that rarely fires");
+        assert_eq!(said(None, false, &|row| age(row) + 0.5), None);
     }
 
     #[test]

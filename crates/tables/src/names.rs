@@ -1,12 +1,14 @@
 //! Names of the rows of a table in a file of their own: labels, ids, cameras, parts and groups.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::column_names::{IDS, NOT_IDS};
+use super::column_names::{IDS, NOT_IDS, plain};
+use super::echo::echo;
 use super::error::{Error, Problem, Result};
+use super::fields::require_one_field;
 use super::keys::{Keys, repeated};
-use super::spelling::{hint, without_decimals};
+use super::spelling::{hint, may_be_no_class, without_decimals};
 use super::table::ending;
 use super::text::{lines, read_text};
 use super::text_table::TextTable;
@@ -15,30 +17,35 @@ use super::{memory, npy};
 
 /// Extensions of formats that other programs use for labels, and that are not read.
 const NOT_TEXT: [&str; 10] = ["npz", "pkl", "pickle", "pt", "pth", "h5", "hdf5", "mat", "xlsx", "xls"];
-/// Characters between the columns of a text, in order of preference; without them, white space.
-const BETWEEN_COLUMNS: [char; 4] = ['\t', ',', ';', '|'];
+/// Names of a column of labels, in small letters and without other characters, that are hardly a class.
+const HEADINGS: [&str; 12] = [
+    "label",
+    "labels",
+    "labelid",
+    "labelname",
+    "class",
+    "classes",
+    "classid",
+    "classname",
+    "target",
+    "targets",
+    "truelabel",
+    "groundtruth",
+];
 
-/// Rejects a text whose lines have a name and a label each, such as `utt2spk` of Kaldi: two fields, of which the first differs in every line
-/// and the second is repeated. Every line would be a label of its own. Lines in double quotes are labels as they are.
-fn require_one_column(text: &str, what: &'static str) -> Result<(), Problem> {
-    let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
-    let between = BETWEEN_COLUMNS.iter().find(|letter| lines().all(|line| line.contains(**letter)));
-    let fields = |line| -> Option<[&str; 2]> {
-        let fields: Vec<&str> = match between {
-            Some(letter) => str::split(line, *letter).map(str::trim).collect(),
-            None => line.split_whitespace().collect(),
-        };
-        let is_field = |field: &&str| !field.is_empty() && !field.starts_with('"');
-        fields.try_into().ok().filter(|fields: &[&str; 2]| fields.iter().all(is_field))
+/// Rejects a text whose first line names the column: as a name of its own, it would move all others by one row. In double quotes it is a name.
+fn require_no_heading(text: &str, names: &[String], what: &'static str) -> Result<(), Problem> {
+    let Some((first, others)) = names.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Ok(());
     };
-    let Some(fields) = lines().map(fields).collect::<Option<Vec<[&str; 2]>>>() else { return Ok(()) };
-    let different = |at: usize| fields.iter().map(|fields| fields[at]).collect::<HashSet<_>>().len();
-    match lines().next() {
-        Some(first) if different(0) == fields.len() && different(1) < fields.len() => {
-            Err(Problem::TwoColumns { what, found: first.to_owned() })
-        }
-        _ => Ok(()),
+    let is_number = |name: &String| name.parse::<f64>().is_ok();
+    let is_heading = plain(first) == what || HEADINGS.contains(&plain(first).as_str());
+    // A word before numbers only is no class, unless it says that a row has none.
+    let is_odd = !is_number(first) && !may_be_no_class(first) && others.iter().all(is_number);
+    if text.trim_start().starts_with('"') || others.contains(first) || !(is_heading || is_odd) {
+        return Ok(());
     }
+    Err(Problem::Heading { what, found: first.clone() })
 }
 
 /// Names of rows, from a file of their own.
@@ -53,6 +60,16 @@ pub struct RowNames {
     pub(super) key: Option<usize>,
     /// Sentences on how the file was joined.
     pub(super) notes: Vec<String>,
+}
+
+/// How two columns differ.
+struct Difference<'a, 'b> {
+    /// The first row with another text.
+    row: usize,
+    own: &'a str,
+    given: &'b str,
+    /// How many rows differ, of how many.
+    rows: [usize; 2],
 }
 
 /// Where a file of names comes from, which says what its ids are.
@@ -107,7 +124,9 @@ impl RowNames {
                 } else {
                     let text = read_text(path)?;
                     let names = lines(&text, path)?;
-                    require_one_column(&text, subject).map_err(|problem| problem.at(path))?;
+                    require_one_field(&text, subject)
+                        .and_then(|()| require_no_heading(&text, &names, subject))
+                        .map_err(|problem| problem.at(path))?;
                     names
                 };
                 let lines = (!is_array).then(|| (1..=names.len() as u64).collect());
@@ -191,22 +210,58 @@ impl RowNames {
         Ok(self.table.rows.iter().map(|row| row[at].clone()).collect())
     }
 
-    /// Checks that `own`, a column inside the table or in another file of names, is that of this file, if it has one. Both are in the order of
-    /// the table.
+    /// Checks that a column inside the table or in another file of names is that of this file, if it has one. `own` has rows of this file, which must
+    /// be in the order of the table, with the text there.
     ///
     /// # Errors
     /// [`Problem::TwoNames`] for the first row with another name.
-    pub(super) fn require_same(&self, what: &'static str, own: &[String], table: &Path) -> Result<()> {
-        let Some(given) = self.texts(what) else { return Ok(()) };
-        let differs = |(own, given): (&String, &String)| own != given;
-        match own.iter().zip(&given).position(differs) {
-            None => Ok(()),
-            Some(row) => {
-                let (place, table) = (self.table.place(row).to_string(), table.display().to_string());
-                let names = Box::new([given[row].clone(), own[row].clone()]);
-                Err(Problem::TwoNames { what, place, table, names }.at(&self.path))
+    pub fn require_same<'a>(
+        &self,
+        what: &'static str,
+        own: impl Iterator<Item = (usize, &'a str)>,
+        table: &Path,
+    ) -> Result<()> {
+        let Some(Difference { row, own, given, rows }) = self.difference(what, own) else { return Ok(()) };
+        let (place, table) = (self.table.place(row).to_string(), table.display().to_string());
+        let names = Box::new([given.to_owned(), own.to_owned()]);
+        Err(Problem::TwoNames { what, place, table, names, rows }.at(&self.path))
+    }
+
+    /// A sentence if a column of this file differs from the one that it replaces, in `file`. `own` is as in [`require_same`](Self::require_same).
+    pub fn replaced<'a>(
+        &self,
+        what: &'static str,
+        own: impl Iterator<Item = (usize, &'a str)>,
+        file: &Path,
+    ) -> Option<String> {
+        let Difference { row, own, given, rows: [differ, all] } = self.difference(what, own)?;
+        Some(format!(
+            "{}: its {what}s are used instead of those of {}; {differ} of {all} differ, the first in {} (\"{}\", there \"{}\").",
+            self.path.display(),
+            file.display(),
+            self.table.place(row),
+            echo(given),
+            echo(own)
+        ))
+    }
+
+    fn difference<'a, 'b>(
+        &'b self,
+        what: &str,
+        own: impl Iterator<Item = (usize, &'a str)>,
+    ) -> Option<Difference<'a, 'b>> {
+        let at = self.table.column(what)?;
+        let (mut all, mut differ, mut first) = (0, 0, None);
+        for (row, own) in own {
+            all += 1;
+            let given = self.table.rows[row][at].as_str();
+            // An empty field says nothing.
+            if own != given && !given.is_empty() {
+                differ += 1;
+                first = first.or(Some((row, own, given)));
             }
         }
+        first.map(|(row, own, given)| Difference { row, own, given, rows: [differ, all] })
     }
 
     pub(super) fn id_column(&self) -> Option<usize> {
@@ -277,31 +332,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_two_columns_is_no_list_of_labels() {
-        for text in [
-            "a x\nb x\n",
-            "a\tx\nb\tx",
-            "a,x\nb , x\n",
-            "a b;x\nc d;x\n",
-            "im 1\tx y\nim 2\tx y\n",
-            "a x\r\nb\tx\r\n",
-            "a x\rb x\r",
-        ] {
-            let found = require_one_column(text, "label").unwrap_err();
-            assert!(matches!(found, Problem::TwoColumns { what: "label", .. }), "{text:?}: {found}");
+    fn the_name_of_a_column_is_no_label() {
+        let found = |text: &str| {
+            let names: Vec<String> = text.lines().map(str::to_owned).collect();
+            require_no_heading(text, &names, "label")
+        };
+        for text in ["label\na\nb\n", "Labels\n1\n2\n", "class_id\na\nb\n", "species\n1\n1\n"] {
+            let problem = found(text).unwrap_err();
+            assert!(matches!(problem, Problem::Heading { what: "label", .. }), "{text:?}: {problem}");
         }
         for text in [
-            "",
-            "a\nb\nb\n",
-            // Classes of two words, and words that are all different.
-            "a x\nb x\na x\n",
-            "a x\nb y\n",
-            "a x\nb x y\n",
-            "a x\nb\n",
-            "a,\nb,\n",
-            "\"a x\"\n\"b x\"\n",
+            "a\nb\n",
+            "label\n",
+            "class\na\nclass\n",
+            "\"label\"\na\n",
+            "person\ndog\n",
+            "unknown\n1\n2\n",
+            "1\n2\n",
         ] {
-            assert!(require_one_column(text, "label").is_ok(), "{text:?}");
+            assert!(found(text).is_ok(), "{text:?}");
         }
     }
 }

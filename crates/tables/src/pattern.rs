@@ -252,8 +252,11 @@ pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
     }
     let most = forms.values().copied().max().unwrap_or(0);
     let is_common = forms.len() > 1 && most >= 2 && 2 * most >= names.len();
-    // The first of the most frequent forms in the order of the columns.
+    // The first of the most frequent forms in the order of the columns. Names that are only numbers are those of an array, so words next to them are
+    // other columns, however many there are.
+    let numbers = forms.len() > 1 && forms.get("#").is_some_and(|count| *count >= 2);
     let common = names.iter().map(|name| form(name)).find(|form| is_common && forms[form] == most);
+    let common = common.or_else(|| numbers.then(|| "#".to_owned()));
     let is_odd = |name: &&&str| common.as_ref().is_some_and(|common| form(name) != *common);
     let is_index = |name: &&&str| forms.len() > 1 && is_name_of_index(name);
     let weight = names.iter().find(|name| is_sample_weight(name));
@@ -541,6 +544,7 @@ mod tests {
             ("emb_0 emb_1 emb_2 emb_mean emb_std", "(emb_mean, emb_std), use --columns '!emb_mean,!emb_std'"),
             ("x0 x1 x2 x_2024", "use --columns '!x_2024'"),
             ("0 1 2 3 pid", "use --columns '!pid'"),
+            ("age 0 1 year ts", "`age, year, ts` do not fit the others, `0` to `1`"),
             ("f0 f1 f2 target f_species weight id_row", "`weight` looks like the weight"),
             ("f0 f1 f2 target f_species", "use --columns '!target,!f_species'"),
             ("height width target species img_id", "use --columns '!target,!species,!img_id'"),

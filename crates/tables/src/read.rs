@@ -13,7 +13,7 @@ use super::names::{NamedRows, RowNames};
 use super::pattern::ColumnPattern;
 use super::rows::Rows;
 use super::table::{EmbeddingTable, OpenTable, ending, has_column_names, is_table};
-use super::{csv_table, memory, npy, tensors, text};
+use super::{csv_table, fields, memory, npy, tensors, text};
 
 /// Opens a file of embeddings; its extension gives the format. Names that a `.npy` or `.safetensors` does not contain are read from
 /// `NAME.names.csv` next to it, if that exists.
@@ -50,22 +50,26 @@ pub fn open_columns(
     if let Some(names) = &given {
         let labels = names.required("label")?;
         if let Some(own) = &about.labels {
-            names.require_same("label", own, path)?;
+            names.require_same("label", rows(own), path)?;
+        } else if let Some((beside, own)) =
+            beside.as_ref().and_then(|names| Some((names, names.texts("label")?)))
+        {
+            table.notes.extend(names.replaced("label", rows(&own), beside.path()));
         }
         about.labels = Some(labels);
     } else if let (Some(names), Some(own)) = (&beside, &about.labels) {
-        names.require_same("label", own, path)?;
+        names.require_same("label", rows(own), path)?;
     }
     for names in [&given, &beside].into_iter().flatten() {
         let columns = [("camera", &about.cameras), ("split", &about.splits), ("group", &about.groups)];
         for (column, own) in columns.into_iter().filter_map(|(column, own)| Some((column, own.as_ref()?))) {
-            names.require_same(column, own, path)?;
+            names.require_same(column, rows(own), path)?;
         }
     }
     if let (Some(given), Some(beside)) = (&given, &beside) {
         for column in ["camera", "split", "group"] {
             let own = beside.texts(column);
-            own.map_or(Ok(()), |own| given.require_same(column, &own, beside.path()))?;
+            own.map_or(Ok(()), |own| given.require_same(column, rows(&own), beside.path()))?;
         }
     }
     for names in [&given, &beside].into_iter().flatten() {
@@ -77,7 +81,13 @@ pub fn open_columns(
         fill(&mut about.splits, "split");
         fill(&mut about.groups, "group");
     }
+    table.notes.extend(about.labels.as_deref().and_then(|labels| fields::note(labels, path)));
     Ok(table)
+}
+
+/// All rows with their texts.
+fn rows(texts: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    texts.iter().map(String::as_str).enumerate()
 }
 
 /// Names in the order of the rows of a table. If it has no ids, it gets theirs, or the shared column that joined them; ids that only count the

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::column_names::plain;
 use super::error::{Error, Problem, Result};
-use super::keys::{Key, are_texts, counts, identify, is_measured, repeated};
+use super::keys::{Key, are_texts, counts, identify, is_measured, repeated, value_of};
 use super::names::{NamedRows, RowNames};
 use super::row_numbers::row_order;
 use super::spelling::common_form;
@@ -27,7 +27,7 @@ pub(super) struct Match {
     /// The position in the file of each row.
     pub(super) order: Vec<usize>,
     /// Whether the column counts the rows of one of the files, so that it may have been made after the rows were sorted.
-    is_weak: bool,
+    pub(super) is_weak: bool,
 }
 
 impl Shared {
@@ -63,35 +63,51 @@ impl RowNames {
             let is_weak = counted[0] || counted[1];
             if let Some(order) = self.order(column, &key.texts) {
                 found.matches.push(Match { column, key: key.name.clone(), order, is_weak });
-            } else if found.misfit.is_none() && !(is_weak && plain(&key.name).is_empty()) {
+            } else if found.misfit.is_none()
+                && !(plain(&key.name).is_empty() && (is_weak || !identify(key.texts())))
+            {
                 found.misfit = self.misfit(key, column, of);
             }
         }
         found
     }
 
-    /// Rejects a shared column that does not identify the rows, but has other texts in them: then they are not in the same order in both files.
-    /// Texts of another vocabulary have another meaning.
+    /// Rejects a shared column that joins no rows, but has other texts or measurements in them: then they are not in the same order in both files.
+    /// Texts of another vocabulary and other measurements have another meaning.
     pub(super) fn require_same_rows(&self, of: NamedRows<'_>) -> Result<()> {
         for (key, column) in of.keys.iter().flat_map(|key| self.columns_of(key).map(move |at| (key, at))) {
-            if plain(&key.name).is_empty() || identify(key.texts()) || identify(self.column(column)) {
+            if identify(key.texts()) || identify(self.column(column)) {
                 continue;
             }
             let forms: [Vec<String>; 2] =
-                [key.texts().map(common_form).collect(), self.column(column).map(common_form).collect()];
+                [key.texts().map(form).collect(), self.column(column).map(form).collect()];
             let Some(row) = forms[0].iter().zip(&forms[1]).position(|(own, given)| own != given) else {
                 continue;
             };
             let [own, given] = forms.each_ref().map(|forms| forms.iter().collect::<HashSet<_>>());
             if 2 * own.intersection(&given).count() >= own.len() {
-                let (place, table) = (self.table.place(row).to_string(), of.path.display().to_string());
-                let texts = [self.column(column).nth(row).unwrap_or_default(), &key.texts[row]];
-                let texts = Box::new(texts.map(str::to_owned));
-                let column = self.table.columns[column].as_str().into();
-                return Err(Problem::OtherRows { place, column, table, texts }.at(&self.path));
+                return Err(self.other_rows(row, column, key.texts[row].clone(), of));
+            }
+        }
+        for measured in of.keys.measured() {
+            let name = plain(&measured.name);
+            for column in self.other_columns().filter(|at| plain(&self.table.columns[*at]) == name) {
+                let given: Vec<f64> = self.column(column).map(value_of).collect();
+                let own: Vec<f64> = measured.values().collect();
+                if let Some(row) = moved(&own, &given) {
+                    return Err(self.other_rows(row, column, own[row].to_string(), of));
+                }
             }
         }
         Ok(())
+    }
+
+    /// The problem of a row with another text than in the table.
+    fn other_rows(&self, row: usize, column: usize, own: String, of: NamedRows<'_>) -> Error {
+        let (place, table) = (self.table.place(row).to_string(), of.path.display().to_string());
+        let texts = Box::new([self.table.rows[row][column].clone(), own]);
+        Problem::OtherRows { place, column: self.table.columns[column].as_str().into(), table, texts }
+            .at(&self.path)
     }
 
     /// The columns of this file that are a column of the table: those of the same name, and, if it has different texts, those of any name in
@@ -121,5 +137,89 @@ impl RowNames {
             return Some(Problem::RepeatedId { id, column, first, second }.at(of.path));
         }
         self.positions(column, &key.texts, of.path).err()
+    }
+}
+
+/// Equal for texts that differ only in spelling, and for dates and times that programs write differently: `2026-11-25`, `2026-11-25T00:00:00Z`.
+fn form(text: &str) -> String {
+    let form = common_form(text);
+    let is_date = |date: &str| {
+        date.bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+    };
+    let Some((date, time)) = form.split_at_checked(10).filter(|(date, _)| is_date(date)) else { return form };
+    let time = time.trim_start_matches(['t', ' ']);
+    let time = time.strip_suffix('z').or_else(|| time.strip_suffix("+00:00")).unwrap_or(time);
+    let time = if time.contains('.') { time.trim_end_matches('0').trim_end_matches('.') } else { time };
+    if matches!(time, "" | "00:00:00" | "00:00") { date.to_owned() } else { format!("{date} {time}") }
+}
+
+/// The first row whose measurement is that of another row of the other file, if the measurements are the same in another order: all of them, or at
+/// least half if all are different. Files may have rounded them to `f32`.
+fn moved(own: &[f64], given: &[f64]) -> Option<usize> {
+    let precisions: [fn(f64) -> f64; 2] = [|value| value, |value| f64::from(value as f32)];
+    for precision in precisions {
+        // All words for a missing value are one.
+        let bits =
+            |value: &f64| if value.is_nan() { f64::NAN.to_bits() } else { precision(*value).to_bits() };
+        let [own, given] = [own, given].map(|values| values.iter().map(bits).collect::<Vec<u64>>());
+        let present = |values: &[u64]| -> Vec<u64> {
+            let mut sorted: Vec<u64> =
+                values.iter().copied().filter(|bits| *bits != f64::NAN.to_bits()).collect();
+            sorted.sort_unstable();
+            sorted
+        };
+        let sorted = [present(&own), present(&given)];
+        let sets = sorted.each_ref().map(|sorted| sorted.iter().copied().collect::<HashSet<u64>>());
+        let all_differ = (0..2).all(|file| sets[file].len() == sorted[file].len());
+        let same = sets[0].intersection(&sets[1]).count();
+        let same_values = sorted[0] == sorted[1] || (all_differ && 2 * same >= sets[0].len());
+        let is_moved = |(own, given): (&u64, &u64)| own != given && sets[1].contains(own);
+        if let Some(row) = own.iter().zip(&given).position(is_moved).filter(|_| same_values) {
+            return Some(row);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_compared_in_any_form() {
+        for text in
+            ["2026-11-25", "2026-11-25 00:00:00", "2026-11-25T00:00:00Z", "2026-11-25T00:00:00.000+00:00"]
+        {
+            assert_eq!(form(text), "2026-11-25");
+        }
+        assert_eq!(form("2026-11-25T07:30:00.250000"), form("2026-11-25 07:30:00.25"));
+        assert_ne!(form("2026-11-25 07:30:00"), form("2026-11-25 07:30:01"));
+        assert_eq!(form("A b"), "a b");
+        assert_eq!(form("2026-11-2x"), "2026-11-2x");
+    }
+
+    #[test]
+    fn measurements_in_another_order_are_found() {
+        for (own, given, expected) in [
+            (&[1.5, 2.5, 3.5][..], &[2.5, 1.5, 3.5][..], Some(0)),
+            (&[1.5, 2.5, 3.5], &[1.5, 3.5, 2.5], Some(1)),
+            // The same order, also of values that one file has rounded.
+            (&[1.5, 2.5, 3.5], &[1.5, 2.5, 3.5], None),
+            (&[0.1, 2.5, 3.5], &[0.100_000_001_490_116_12, 2.5, 3.5], None),
+            (&[0.1, 2.5, 3.5], &[2.5, 0.100_000_001_490_116_12, 3.5], Some(0)),
+            // Repeated values are the same only if all are.
+            (&[1.5, 1.5, 3.5], &[1.5, 3.5, 1.5], Some(1)),
+            (&[1.5, 1.5, 3.5], &[1.5, 3.5, 3.5], None),
+            // Half of them, and others.
+            (&[1.5, 2.5, 3.5, 4.5], &[2.5, 1.5, 7.5, 8.5], Some(0)),
+            (&[1.5, 2.5, 3.5, 4.5], &[1.5, 2.5, 7.5, 8.5], None),
+            (&[1.5, 2.5, 3.5, 4.5], &[9.5, 1.5, 7.5, 8.5], None),
+            (&[1.5, f64::NAN, 3.5], &[3.5, f64::NAN, 1.5], Some(0)),
+            (&[1.5, f64::NAN, 3.5], &[1.5, f64::NAN, 3.5], None),
+        ] {
+            assert_eq!(moved(own, given), expected, "{own:?} {given:?}");
+        }
     }
 }

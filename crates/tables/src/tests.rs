@@ -125,7 +125,7 @@ fn separate_labels_must_match_the_rows() {
     assert_eq!(read_labels(&text).unwrap(), ["a", "b", "a"]);
     let with_column = folder.file("labels.csv", "n,label\n0,x\n1,y\n");
     let error = open_labelled(&table, Some(&with_column)).unwrap_err();
-    assert_eq!(error.problem, Problem::NameCount { what: "label", rows: 3, found: 2 });
+    assert_eq!(error.problem, Problem::NameCount { what: "label", rows: 3, found: 2, hint: Box::default() });
     assert!(error.to_string().contains("labels.csv: 2 labels for 3 embeddings"), "{error}");
     assert_eq!(open_labelled(&table, Some(&text)).unwrap().about.labels.unwrap(), ["a", "b", "a"]);
     let without = folder.file("other.csv", "n,m\n0,x\n");

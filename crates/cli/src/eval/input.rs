@@ -13,8 +13,8 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
     CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, ModelMark,
-    NamedRows, Problem, RowNames, SEPARATORS, echo, echo_list, first_names, is_missing, look_alike,
-    may_be_no_class, misspelled, open_columns, unsorted_columns,
+    NamedRows, Problem, RowNames, SEPARATORS, column_names, echo, echo_list, first_names, is_missing,
+    look_alike, may_be_no_class, misspelled, mixed_columns, open_columns, several_fields, unsorted_columns,
 };
 
 /// The evaluated set.
@@ -82,6 +82,8 @@ impl Shared {
             (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
             (None, None) => {}
         }
+        let named = table.columns.as_deref().filter(|_| self.pattern.is_none());
+        self.notes.extend(named.and_then(|names| mixed_columns(path, names)));
         if table.columns.is_none() {
             self.unnamed.get_or_insert_with(|| path.to_owned());
         }
@@ -204,11 +206,14 @@ impl SetArguments {
     }
 }
 
-/// Labelled embeddings with the cameras, ids and groups of their rows.
+/// Labelled embeddings with the cameras, parts, ids and groups of their rows.
 pub(crate) struct LabelledEmbeddings {
     pub(crate) path: PathBuf,
+    /// The file of labels, if one was given.
+    labels_from: Option<PathBuf>,
     pub(crate) embeddings: Embeddings,
     pub(crate) cameras: Option<Vec<String>>,
+    splits: Option<Vec<String>>,
     pub(crate) ids: Option<Vec<String>>,
     /// Other columns of the file that may tell its rows apart: of all rows.
     keys: Keys,
@@ -284,10 +289,19 @@ impl LabelledRows {
         let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
         notes.extend(spellings(&table.path, classes, of_others)?);
         notes.extend(perhaps_no_class(&table.path, classes, embeddings.labels()));
-        notes.extend(two_columns(classes).map(|found| format!("{}: {found}.", table.path.display())));
         let (path, about, keys) = (table.path.clone(), &mut table.about, std::mem::take(&mut table.keys));
-        let (cameras, ids, groups) = (about.cameras.take(), about.ids.take(), about.groups.take());
-        let set = LabelledEmbeddings { path, embeddings, cameras, ids, groups, keys, selection: None, notes };
+        let set = LabelledEmbeddings {
+            path,
+            labels_from: labels.map(Path::to_owned),
+            embeddings,
+            cameras: about.cameras.take(),
+            splits: about.splits.take(),
+            ids: about.ids.take(),
+            keys,
+            groups: about.groups.take(),
+            selection: None,
+            notes,
+        };
         Ok(Self { table, set })
     }
 
@@ -310,7 +324,14 @@ impl LabelledRows {
         let labels: Vec<u32> = kept.iter().map(|row| of[*row]).collect();
         let embeddings = templates::build_precise(&data, rests.as_deref(), kept.len(), dim, &labels, mean)
             .map_err(|error| explained(error, classes, &self.set.path.display()))?;
-        Ok(LabelledEmbeddings { embeddings, cameras: None, ids: None, groups: None, ..self.set })
+        Ok(LabelledEmbeddings {
+            embeddings,
+            cameras: None,
+            splits: None,
+            ids: None,
+            groups: None,
+            ..self.set
+        })
     }
 }
 
@@ -367,24 +388,6 @@ fn perhaps_no_class(path: &Path, classes: &ClassNames, labels: &[u32]) -> Vec<St
             )
         })
         .collect()
-}
-
-/// Labels that are probably a name and a label, as in `utt2spk` of Kaldi: all of two words, the first always another and the second not.
-/// In words, without the file.
-fn two_columns(classes: &ClassNames) -> Option<String> {
-    let words = |name: &String| -> Option<[String; 2]> {
-        let words: Vec<String> = name.split_whitespace().map(str::to_owned).collect();
-        words.try_into().ok()
-    };
-    let pairs: Vec<[String; 2]> = classes.names().iter().map(words).collect::<Option<_>>()?;
-    let different = |at: usize| pairs.iter().map(|pair| &pair[at]).collect::<HashSet<_>>().len();
-    let found = different(0) == pairs.len() && different(1) < pairs.len();
-    found.then(|| {
-        format!(
-            "labels such as \"{}\" look like two columns, a name and a label; give only the label per line, or a .csv with the columns `id` and `label`",
-            echo(&classes.names()[0])
-        )
-    })
 }
 
 /// A sentence if no two embeddings of an evaluated set have the same label.
@@ -448,41 +451,43 @@ fn unused_parts(table: &EmbeddingTable) -> Option<String> {
     })
 }
 
-/// Finds a column of the embedding that is the label of its rows. An error that names it if it has a name; a sentence if it has none or was
-/// chosen with --columns.
-fn label_column(table: &EmbeddingTable, chosen: bool) -> anyhow::Result<Option<String>> {
-    let Some(labels) = &table.about.labels else { return Ok(None) };
+/// Finds a column of the embedding that is the label of its rows, or another that is no value. An error that names a label if it has a name; a
+/// sentence if it has none or was chosen with --columns.
+pub(crate) fn label_column(table: &EmbeddingTable, chosen: bool) -> anyhow::Result<Option<String>> {
     let mut found = LabelColumn::new(table.dim);
-    for (row, label) in table.data.chunks_exact(table.dim.max(1)).zip(labels) {
-        found.add(row, label);
+    for (row, values) in table.data.chunks_exact(table.dim.max(1)).enumerate() {
+        let label = table.about.labels.as_ref().map_or("", |labels| &labels[row]);
+        found.add(values, label);
+        if found.is_settled() {
+            break;
+        }
     }
     Ok(found.warning(&table.path, table.columns.as_deref(), chosen)?)
+}
+
+/// The file of --cameras or --gallery-cameras, and the classes of the labels.
+pub(crate) struct CameraFile<'a> {
+    pub(crate) path: Option<&'a Path>,
+    pub(crate) flag: &'static str,
+    pub(crate) classes: &'a ClassNames,
 }
 
 /// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`. Sentences
 /// on how the file was joined are added to `notes`.
 pub(crate) fn cameras(
     set: &LabelledEmbeddings,
-    file: Option<&Path>,
-    flag: &str,
+    file: &CameraFile<'_>,
     known: &mut ClassNames,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<u32>> {
-    let names: Vec<String> = match file {
-        Some(path) => {
-            let (rows, ids) = match &set.selection {
-                Some(selection) => (selection.of, selection.ids.as_deref()),
-                None => (set.embeddings.rows(), set.ids.as_deref()),
-            };
-            let rows = NamedRows { path: &set.path, rows, ids, keys: &set.keys };
-            let given = RowNames::read(path, "camera").and_then(|names| names.in_order_of(rows));
-            let names = given.with_context(|| flag.to_owned())?;
-            notes.extend_from_slice(names.notes());
-            let given = names.required("camera").with_context(|| flag.to_owned())?;
-            (0..set.embeddings.rows()).map(|row| given[set.row_of_file(row)].clone()).collect()
-        }
+    let names: Vec<String> = match file.path {
+        Some(path) => given_cameras(set, path, file.classes, notes).with_context(|| file.flag.to_owned())?,
         None => set.cameras.clone().with_context(|| {
-            format!("{}: has no cameras; give a file with a column `camera` with {flag}", set.path.display())
+            format!(
+                "{}: has no cameras; give a file with a column `camera` with {}",
+                set.path.display(),
+                file.flag
+            )
         })?,
     };
     if let Some(row) = names.iter().position(|name| is_missing(name)) {
@@ -502,6 +507,44 @@ pub(crate) fn cameras(
         );
     }
     Ok(names.iter().map(|name| known.number(name)).collect())
+}
+
+/// Cameras of a set in a file of their own. Rejects other labels, parts or groups there than those of the set.
+fn given_cameras(
+    set: &LabelledEmbeddings,
+    path: &Path,
+    classes: &ClassNames,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<String>> {
+    let (rows, ids) = match &set.selection {
+        Some(selection) => (selection.of, selection.ids.as_deref()),
+        None => (set.embeddings.rows(), set.ids.as_deref()),
+    };
+    let rows = NamedRows { path: &set.path, rows, ids, keys: &set.keys };
+    let names = RowNames::read(path, "camera")?.in_order_of(rows)?;
+    notes.extend_from_slice(names.notes());
+    let given = names.required("camera")?;
+    let labels = set.embeddings.labels().iter().map(|label| classes.names()[*label as usize].as_str());
+    let of = |texts: &'_ Option<Vec<String>>| {
+        texts.as_ref().map(|texts| texts.iter().map(String::as_str).collect())
+    };
+    let columns: [(&str, Option<Vec<&str>>); 4] = [
+        ("label", Some(labels.collect())),
+        ("split", of(&set.splits)),
+        ("group", of(&set.groups)),
+        ("camera", of(&set.cameras)),
+    ];
+    for (column, own) in columns.iter().filter_map(|(column, own)| Some((*column, own.as_ref()?))) {
+        let own = own.iter().enumerate().map(|(row, text)| (set.row_of_file(row), *text));
+        let has_column = |file: &&Path| {
+            column == "label" || column_names(file).iter().any(|name| name.eq_ignore_ascii_case(column))
+        };
+        match set.labels_from.as_deref().filter(has_column) {
+            None if column == "camera" => notes.extend(names.replaced(column, own, &set.path)),
+            source => names.require_same(column, own, source.unwrap_or(&set.path))?,
+        }
+    }
+    Ok((0..set.embeddings.rows()).map(|row| given[set.row_of_file(row)].clone()).collect())
 }
 
 /// Rejects cameras of the gallery that differ only in spelling from cameras of the queries, because rows of the same camera would not be excluded.
@@ -567,9 +610,9 @@ pub(crate) fn explained(error: Error, classes: &ClassNames, place: &dyn std::fmt
     }
 }
 
-/// For errors: labels that look like two columns, or two classes that differ only in spelling, in words; empty if there are none.
+/// For errors: labels that look like several columns, or two classes that differ only in spelling, in words; empty if there are none.
 pub(crate) fn alike(classes: &ClassNames) -> String {
-    if let Some(found) = two_columns(classes) {
+    if let Some(found) = several_fields(classes.names().iter().map(String::as_str)) {
         return format!(" ({found})");
     }
     look_alike(classes.names().iter().map(String::as_str)).map_or_else(String::new, |(a, b, how)| {

@@ -490,11 +490,15 @@ fn of_list(
     let of = arguments.set.embeddings.display();
     let equal = verification::pairs_of_equal_rows(&embeddings, &file.pairs).map_err(blame)?;
     let mut notes = shared.take_notes();
+    notes.extend(input::label_column(&table, arguments.set.has_columns())?);
     notes.extend(cohort.map(Cohort::notes).unwrap_or_default());
     if !equal.is_empty() {
+        let itself = file.pairs.iter().filter(|pair| pair.a == pair.b).count();
         notes.push(format!(
-            "{} pairs of {place} compare an embedding with itself or with an equal one; a list is evaluated as it is, so remove them for a fair result.",
-            equal.len()
+            "{} pairs of {place} compare an embedding with itself ({itself}) or with an equal one ({}); a list is evaluated as it is, so remove them \
+             for a fair result.",
+            equal.len(),
+            equal.len() - itself
         ));
     }
     let different = equal.iter().map(|at| &file.pairs[*at]).filter(|pair| !pair.same);

@@ -2,7 +2,7 @@
 
 use super::copies::{SelfArguments, SelfMatches, crowded, repeated};
 use super::figures;
-use super::input::{self, LabelledEmbeddings, SetArguments, both, explained};
+use super::input::{self, CameraFile, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
 use crate::arguments::without_effect;
 use crate::progress;
@@ -70,11 +70,13 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let mut camera_notes = Vec::new();
     let cameras = if arguments.exclude_same_camera {
         let mut known = ClassNames::new();
-        let file = arguments.cameras.as_deref();
-        let of_queries = input::cameras(&queries, file, "--cameras", &mut known, &mut camera_notes)?;
+        let file = |path, flag| CameraFile { path, flag, classes: &classes };
+        let given = file(arguments.cameras.as_deref(), "--cameras");
+        let of_queries = input::cameras(&queries, &given, &mut known, &mut camera_notes)?;
         let of_gallery = if let Some(set) = &gallery {
-            let (file, count) = (arguments.gallery_cameras.as_deref(), known.names().len());
-            let found = input::cameras(set, file, "--gallery-cameras", &mut known, &mut camera_notes)?;
+            let count = known.names().len();
+            let given = file(arguments.gallery_cameras.as_deref(), "--gallery-cameras");
+            let found = input::cameras(set, &given, &mut known, &mut camera_notes)?;
             camera_notes.extend(input::compared_cameras(&known, count, &found)?);
             found
         } else {

@@ -495,3 +495,44 @@ fn a_column_that_identifies_groups_is_named_with_the_columns_that_leave_it_out()
     let without = said(&["--out", "without", "--columns", "!patient"]);
     assert!(!without.contains("has whole numbers"), "{without}");
 }
+
+#[test]
+fn whole_numbers_among_numbered_columns_are_named() {
+    let place = Workplace::new();
+    let line = |row: u32| {
+        let value = |at: u32| f64::from((row * 7 + at * 5) % 13) / 13.0 - 0.4;
+        format!("k{},{},{},{},{}\n", row / 4, 20 + row * 5 % 11, value(0), value(1), value(2))
+    };
+    let rows: String = (0..24).map(line).collect();
+    place.write("t.csv", format!("label,0,1,2,3\n{rows}").as_bytes());
+    let warnings = |arguments: &[&str]| found(&place, arguments)["warnings"].to_string();
+    let said = warnings(&["retrieval", "t.csv"]);
+    assert!(
+        said.contains("t.csv: only whole numbers are in the column `0`") && said.contains("--columns '!0'"),
+        "{said}"
+    );
+    assert!(!warnings(&["retrieval", "t.csv", "--columns", "!0"]).contains("whole numbers"));
+    place.write("pairs.csv", b"a,b,same\n0,1,1\n0,8,0\n4,5,1\n3,3,1\n");
+    let said = warnings(&["verification", "t.csv", "--pairs", "pairs.csv"]);
+    assert!(said.contains("only whole numbers are in the column `0`"), "{said}");
+    assert!(
+        said.contains("1 pairs of pairs.csv compare an embedding with itself (1) or with an equal one (0)"),
+        "{said}"
+    );
+    let output = place.run(&["train", "--data", "t.csv", "--epochs", "1", "--batch", "8", "--out", "run"]);
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only whole numbers are in the column `0`"));
+    // Words among numbers are other columns, however few numbers there are.
+    place.write("t.csv", format!("label,age,0,year,1\n{rows}").as_bytes());
+    let expected =
+        ["t.csv: the columns `age, year` do not fit the others, `0` to `1`", "--columns '!age,!year'"];
+    place.refused(&["eval", "retrieval", "t.csv"], &expected);
+    // Measurements with few numbered columns among them.
+    place.write(
+        "t.csv",
+        format!("label,height,UMAP_1,UMAP_2,width,depth\n{}", rows.replace('\n', ",1.5\n")).as_bytes(),
+    );
+    assert!(
+        warnings(&["retrieval", "t.csv"]).contains("the vectors have the columns UMAP_1, UMAP_2 and also")
+    );
+}

@@ -79,6 +79,61 @@ fn cameras_are_names_and_found_where_labels_are() {
     );
 }
 
+#[test]
+fn files_of_cameras_must_have_the_labels_of_the_set() {
+    let place = place();
+    place.write("m.npy", &matrix());
+    let file = |name: &str, heading: &str, line: &dyn Fn(usize) -> String| {
+        let lines: String = (0..ROWS.len()).map(|at| format!("{}\n", line(at))).collect();
+        place.write(name, format!("{heading}\n{lines}").as_bytes());
+    };
+    let camera = |at: usize| format!("c{}", at % 2);
+    file("labels.csv", "label", &|at| ROWS[at].1.to_owned());
+    file("same.csv", "camera,label", &|at| format!("{},{}", camera(at), ROWS[at].1));
+    file("other.csv", "camera,label", &|at| format!("{},{}", camera(at), ROWS[(at + 1) % 7].1));
+    let base = ["retrieval", "m.npy", "--labels", "labels.csv", "--exclude-same-camera"];
+    let retrieval = |arguments: &[&str]| found(&place, &[&base[..], arguments].concat());
+    retrieval(&["--cameras", "same.csv"]);
+    let refused = |arguments: &[&str], fragments: &[&str]| {
+        place.refused(&[&["eval"], arguments].concat(), fragments);
+    };
+    refused(
+        &[&base[..], &["--cameras", "other.csv"]].concat(),
+        &[
+            "--cameras: other.csv: line 4 has the label",
+            "but labels.csv contains the label",
+            "of 7 rows differ",
+        ],
+    );
+    // Parts and groups, of the table and of the file of labels.
+    file("parts.csv", "label,group", &|at| format!("{},g{at}", ROWS[at].1));
+    file("moved.csv", "camera,group", &|at| format!("{},g{}", camera(at), (at + 1) % 7));
+    let command =
+        ["retrieval", "m.npy", "--labels", "parts.csv", "--exclude-same-camera", "--cameras", "moved.csv"];
+    refused(&command, &["moved.csv: line 2 has the group \"g1\", but parts.csv contains the group \"g0\""]);
+    // Cameras that are given twice, and cameras that replace those of the table.
+    file("both.csv", "label,camera", &|at| format!("{},{}", ROWS[at].1, camera(at + at / 6)));
+    file("cameras.csv", "camera", &camera);
+    let with = |set: &[&str]| [set, &["--exclude-same-camera", "--cameras", "cameras.csv"]].concat();
+    refused(
+        &with(&["retrieval", "m.npy", "--labels", "both.csv"]),
+        &[
+            "cameras.csv: line 8 has the camera \"c0\", but both.csv contains the camera \"c1\"",
+            "(1 of 7 rows differ)",
+        ],
+    );
+    std::fs::copy(place.path().join("both.csv"), place.path().join("m.names.csv")).expect("a copy");
+    let said = found(&place, &with(&["retrieval", "m.npy"]))["warnings"].to_string();
+    assert!(
+        said.contains("cameras.csv: its cameras are used instead of those of m.npy; 1 of 7 differ"),
+        "{said}"
+    );
+    // Labels that replace those next to the file.
+    file("labels.csv", "label", &|at| ROWS[at].1.replace("coat", "boot"));
+    let said = found(&place, &["clustering", "m.npy", "--labels", "labels.csv"])["warnings"].to_string();
+    assert!(said.contains("labels.csv: its labels are used instead of those of m.names.csv; "), "{said}");
+}
+
 /// All pairs of [`ROWS`], each as `line(genuine, a, b)`.
 fn pairs(line: &dyn Fn(bool, &str, &str) -> String) -> String {
     let mut text = String::new();

@@ -226,4 +226,29 @@ fn a_shared_column_names_the_samples_of_queries_and_gallery() {
     for query in 0..5 {
         assert_eq!(found["queries"][query]["itself"], serde_json::json!([query]), "{found}");
     }
+
+    // Each table of queries has its own columns and row numbers.
+    table("numbered.csv", "", 5, 0.1, &|row| row.to_string());
+    table("more.csv", "", 5, 0.2, &|row| row.to_string());
+    place.write("counted.csv", counted(&embedded).as_bytes());
+    let itself = |gallery: &str, queries: &[&str]| {
+        let nearest = ["nearest", "--model", "run", "--embeddings", gallery, "-k", "3", "--json"];
+        let output =
+            place.run(&[&nearest[..], &["--columns", "x*", "--query-columns", "e*"], queries].concat());
+        success(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let queries = found["queries"].as_array().expect("a list").iter();
+        queries.map(|query| query["itself"].as_array().expect("a list").len()).collect::<Vec<usize>>()
+    };
+    assert_eq!(itself("keyed.csv", &["queries.csv", "numbered.csv"]), [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(itself("counted.csv", &["numbered.csv", "more.csv"]), [0; 10]);
+}
+
+/// A table with its row numbers, as pandas writes its index, in place of ids.
+fn counted(table: &str) -> String {
+    let line = |(row, line): (usize, &str)| match (row, line.split_once(',').expect("columns").1) {
+        (0, columns) => format!(",{columns}\n"),
+        (row, fields) => format!("{},{fields}\n", row - 1),
+    };
+    table.lines().enumerate().map(line).collect()
 }

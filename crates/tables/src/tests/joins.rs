@@ -239,7 +239,7 @@ fn labels_given_twice_must_be_the_same() {
     let other = folder.file("other.csv", "id,label\nq,b\np,c\n");
     let said = open_labelled(&table, Some(&other)).unwrap_err().to_string();
     assert!(said.contains("other.csv: line 3 has the label \"c\", but"), "{said}");
-    assert!(said.contains("contains the label \"a\" for the same row"), "{said}");
+    assert!(said.contains("contains the label \"a\" for the same row (1 of 2 rows differ)"), "{said}");
 }
 
 /// A table without ids, with the columns `x0` and `x1` of the embedding and others that are left out, and labels for it: joined, or an error.
@@ -307,13 +307,31 @@ fn a_shared_column_of_any_name_joins_two_files() {
             "age,label\n4,c\n3,a\n3,b\n",
             "l.csv: line 2 has \"4\" in the column `age`, but /t.csv has \"3\" there",
         ),
+        // Measurements and dates do not join rows, but show their order.
+        (
+            "ts\n1700000000.25\n1700000000.5\n",
+            "ts,label\n1700000000.5,b\n1700000000.25,a\n",
+            "l.csv: line 2 has \"1700000000.5\" in the column `ts`, but /t.csv has \"1700000000.25\" there",
+        ),
+        (
+            "day\n2026-11-25\n2026-11-26\n2026-11-26\n",
+            "day,label\n2026-11-26T00:00:00,b\n2026-11-25T00:00:00,a\n2026-11-26T00:00:00,b\n",
+            "l.csv: line 2 has \"2026-11-26T00:00:00\" in the column `day`, but /t.csv has \"2026-11-25\" there",
+        ),
+        // Row numbers that were given to the rows in two orders.
+        (
+            "nr,age\n0,3\n1,4\n2,4\n3,5\n",
+            "nr,age,label\n1,3,a\n0,4,b\n3,4,b\n2,5,c\n",
+            "in the column `age`, but /t.csv has",
+        ),
     ] {
         let said = with_keys(table, labels).unwrap_err();
         assert!(said.contains(expected), "{said}");
     }
-    // Nothing to join by: measurements, the same texts in the same order, and words of another meaning.
+    // Nothing to join by: other measurements, the same texts in the same order, and words of another meaning.
     for (table, labels) in [
-        ("height\n1.5\n2.5\n", "height,label\n2.5,a\n1.5,b\n"),
+        ("height\n1.5\n2.5\n", "height,label\n3.5,a\n1.25,b\n"),
+        ("height\n1.5\n2.5\n", "height,label\n1.50,a\n2.5,b\n"),
         ("age\n3\n3\n", "age,label\n3,a\n3,b\n"),
         ("kind\nx\nx\n", "kind,label\ny,a\ny,b\n"),
     ] {
@@ -446,4 +464,80 @@ fn row_numbers_without_a_partner_are_reported() {
         "{:?}",
         found.notes
     );
+}
+
+#[test]
+fn a_repeated_index_of_pandas_shows_the_order() {
+    // As after pd.concat of two tables.
+    let own = ["0", "1", "2", "0", "1", "2"];
+    let table = |name: &str| format!("{name}\n{}\n", own.join("\n"));
+    let labels = |name: &str, index: &[&str]| {
+        let lines: Vec<String> = index.iter().map(|index| format!("{index},c{index}")).collect();
+        format!("{name},label\n{}\n", lines.join("\n"))
+    };
+    for (one, other) in [("", ""), ("Unnamed: 0", ""), ("", "Unnamed: 0")] {
+        let said = with_keys(&table(one), &labels(other, &["2", "1", "0", "0", "1", "2"])).unwrap_err();
+        assert!(
+            said.contains("line 2 has \"2\" in the index of pandas (the column without a name), but /t.csv has \"0\" there"),
+            "{said}"
+        );
+        let (found, joined) = with_keys(&table(one), &labels(other, &own)).unwrap();
+        assert_eq!((found[2].as_str(), joined.about.ids, joined.notes.len()), ("c2", None, 0));
+    }
+    // The index of one file was reset.
+    assert!(with_keys(&table(""), &labels("", &["0", "1", "2", "3", "4", "5"])).is_ok());
+    let (_, table) = with_keys(&table(""), &labels("", &["7", "8", "9", "11", "12", "13"])).unwrap();
+    assert!(table.notes[0].contains("by position: the numbers in the index of pandas"), "{:?}", table.notes);
+    // Names next to a matrix.
+    let folder = Folder::new();
+    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    folder.file("f.names.csv", ",camera\n0,x\n0,x\n1,x\n");
+    let labels = folder.file("l.csv", ",label\n0,a\n1,b\n0,a\n");
+    let said = open_labelled(&matrix, Some(&labels)).unwrap_err().to_string();
+    assert!(said.contains("line 3 has \"1\" in the index of pandas"), "{said}");
+}
+
+#[test]
+fn labels_that_replace_others_are_counted() {
+    let folder = Folder::new();
+    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    folder.file("f.names.csv", "id,label\np,a\nq,b\nr,b\n");
+    let notes = |text: &str| open_labelled(&matrix, Some(&folder.file("l.csv", text))).unwrap().notes;
+    let found = notes("id,label\nr,b\nq,c\np,d\n");
+    let expected = "f.names.csv; 2 of 3 differ, the first in line 4 (\"d\", there \"a\").";
+    assert!(found.len() == 1 && found[0].contains("l.csv: its labels are used instead of"), "{found:?}");
+    assert!(found[0].ends_with(expected), "{found:?}");
+    assert!(notes("id,label\nr,b\nq,b\np,a\n").is_empty());
+}
+
+#[test]
+fn a_label_file_without_an_entry_says_where() {
+    let folder = Folder::new();
+    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    for (name, text, expected) in [
+        ("l.csv", "label\na\n\nb\n", "l.csv: 2 labels for 3 embeddings (line 3 is blank); give one label"),
+        ("l.csv", "label\na\nb\n", "l.csv: 2 labels for 3 embeddings; give one label"),
+        ("l.csv", "label\na\nb\n\nc\nd\n", "l.csv: 4 labels for 3 embeddings; give one label"),
+        ("l.txt", "label\na\nb\n", "l.txt: line 1 is \"label\", which seems to name a column"),
+        ("l.txt", "label\na\nb\nc\n", "l.txt: line 1 is \"label\", which seems to name a column"),
+        ("l.txt", "species\n1\n2\n", "l.txt: line 1 is \"species\", which seems to name a column"),
+    ] {
+        let said = open_labelled(&matrix, Some(&folder.file(name, text))).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    let quoted = folder.file("l.txt", "\"label\"\na\nb\n");
+    assert_eq!(open_labelled(&matrix, Some(&quoted)).unwrap().about.labels.unwrap(), ["label", "a", "b"]);
+}
+
+#[test]
+fn labels_of_several_fields_are_reported() {
+    let folder = Folder::new();
+    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    let open = |name: &str, text: &str| open_labelled(&matrix, Some(&folder.file(name, text)));
+    let said = open("l.txt", "k3\tc1\nk3\tc2\nk4\tc1\n").unwrap_err().to_string();
+    assert!(said.contains("line 1 is \"k3\\tc1\", and every line is like 2 columns between tabs"), "{said}");
+    for (name, text) in [("l.txt", "k3 c1\nk3 c2\nk4 c1\n"), ("l.csv", "label\nk3 c1\nk3 c2\nk4 c1\n")] {
+        let notes = open(name, text).unwrap().notes;
+        assert!(notes[0].contains("each combination is read as a class (3 classes)"), "{notes:?}");
+    }
 }

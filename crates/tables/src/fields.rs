@@ -1,0 +1,176 @@
+//! Texts that seem to have several fields, such as a name and a label, or a label and a camera. As one label each, every combination of the
+//! fields is a class of its own.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::echo::echo;
+use super::error::Problem;
+
+/// Characters between the fields of a text and their names, in order of preference; without them, white space.
+const BETWEEN: [(char, &str); 4] = [('\t', "tabs"), (',', "commas"), (';', "semicolons"), ('|', "`|`")];
+
+/// Texts that all have the same number of fields, at least two.
+struct Fields<'a> {
+    /// What is between the fields, in words, if it is not white space.
+    between: Option<&'static str>,
+    rows: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Fields<'a> {
+    /// `None` for texts without such fields. A text that begins with a double quote is one field.
+    fn of(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+        let between = BETWEEN.iter().find(|(letter, _)| texts.clone().all(|text| text.contains(*letter)));
+        let fields = |text: &'a str| -> Option<Vec<&'a str>> {
+            let fields: Vec<&str> = match between {
+                Some((letter, _)) => text.split(*letter).map(str::trim).collect(),
+                None => text.split_whitespace().collect(),
+            };
+            let are_fields = fields.iter().all(|field| !field.is_empty() && !field.starts_with('"'));
+            (fields.len() > 1 && are_fields).then_some(fields)
+        };
+        let rows: Vec<Vec<&str>> = texts.map(fields).collect::<Option<_>>()?;
+        let count = rows.first()?.len();
+        let are_columns = rows.iter().all(|row| row.len() == count);
+        are_columns.then_some(Self { between: between.map(|(_, name)| *name), rows })
+    }
+
+    fn columns(&self) -> usize {
+        self.rows[0].len()
+    }
+
+    fn different(&self, column: usize) -> usize {
+        self.rows.iter().map(|row| row[column]).collect::<HashSet<_>>().len()
+    }
+
+    /// Whether the first field names the samples, as in `utt2spk` of Kaldi: nearly every text has another one, and another field is repeated.
+    fn have_names(&self) -> bool {
+        let (rows, names) = (self.rows.len(), self.different(0));
+        10 * names >= 9 * rows && (1..self.columns()).any(|at| self.different(at) < names.min(rows))
+    }
+
+    /// Whether all fields are numbers.
+    fn are_numbers(&self) -> bool {
+        self.rows.iter().flatten().all(|field| field.parse::<f64>().is_ok())
+    }
+
+    /// Whether a first field has several second ones and the reverse, as labels and cameras have: `k3 c1`, `k3 c2`, `k4 c1`.
+    fn are_crossed(&self) -> bool {
+        let has_several = |one: usize, other: usize| {
+            let mut first: HashMap<&str, &str> = HashMap::new();
+            self.rows.iter().any(|row| *first.entry(row[one]).or_insert(row[other]) != row[other])
+        };
+        self.columns() == 2 && has_several(0, 1) && has_several(1, 0)
+    }
+}
+
+/// Rejects a text whose lines have several fields, so that every line, or every combination, would be a name of its own. Lines in double quotes are
+/// names as they are. Words between white space can be a name.
+pub(super) fn require_one_field(text: &str, what: &'static str) -> Result<(), Problem> {
+    let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    let Some(fields) = Fields::of(lines.clone()) else { return Ok(()) };
+    let count = fields.columns();
+    let like = match fields.between {
+        _ if fields.have_names() && count == 2 => format!("two columns, a name and a {what}"),
+        _ if fields.have_names() => format!("{count} columns, a name and others"),
+        Some(between) => format!("{count} columns between {between}"),
+        None if fields.are_numbers() => format!("{count} columns of numbers"),
+        None => return Ok(()),
+    };
+    let found = lines.clone().next().unwrap_or_default().to_owned();
+    Err(Problem::SeveralFields { what, like, found })
+}
+
+/// A part of a sentence on labels of several fields, one per row.
+pub fn several_fields<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    let fields = Fields::of(labels.clone())?;
+    let first = echo(labels.clone().next()?);
+    if fields.have_names() {
+        return Some(format!(
+            "labels such as \"{first}\" look like two columns, a name and a label; give only the label per line, or a .csv with the columns `id` and `label`"
+        ));
+    }
+    (fields.are_numbers() || fields.are_crossed()).then(|| {
+        let classes = labels.clone().collect::<HashSet<_>>().len();
+        format!(
+            "labels such as \"{first}\" look like {} columns, and each combination is read as a class ({classes} classes); if one column is the label, give \
+             only that",
+            fields.columns()
+        )
+    })
+}
+
+/// As [`several_fields`], as a sentence on the labels of a table.
+pub(super) fn note(labels: &[String], table: &Path) -> Option<String> {
+    Some(format!("{}: {}.", table.display(), several_fields(labels.iter().map(String::as_str))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_several_columns_is_no_list_of_labels() {
+        let many: String = (0..20).map(|row| format!("im{} k{}\n", row.max(1), row / 4)).collect();
+        for (text, like) in [
+            ("a x\nb x\n", "two columns, a name and a label"),
+            ("a\tx\nb\tx", "two columns, a name and a label"),
+            ("a,x\nb , x\n", "two columns, a name and a label"),
+            ("a b;x\nc d;x\n", "two columns, a name and a label"),
+            ("im 1\tx y\nim 2\tx y\n", "two columns, a name and a label"),
+            ("a x\r\nb\tx\r\n", "two columns, a name and a label"),
+            ("a x\rb x\r", "two columns, a name and a label"),
+            ("a x 1\nb x 1\n", "3 columns, a name and others"),
+            // One name occurs twice.
+            (&many, "two columns, a name and a label"),
+            // A label and a camera.
+            ("k3\tc1\nk3\tc2\nk4\tc1\n", "2 columns between tabs"),
+            ("k3,c1\nk3,c1\nk4,c1\n", "2 columns between commas"),
+            ("k3;c1;x\nk3;c2;x\nk4;c1;x\n", "3 columns between semicolons"),
+            ("3 1\n3 2\n3 1\n", "2 columns of numbers"),
+        ] {
+            let found = require_one_field(text, "label").unwrap_err();
+            let Problem::SeveralFields { what: "label", like: found, .. } = &found else {
+                panic!("{text:?}: {found}")
+            };
+            assert_eq!(found, like, "{text:?}");
+        }
+        for text in [
+            "",
+            "a\nb\nb\n",
+            // Classes of two words, and words that are all different.
+            "a x\nb x\na x\n",
+            "k3 c1\nk3 c2\nk4 c1\n",
+            "a x\nb y\n",
+            "a x\nb x y\n",
+            "a x\nb\n",
+            "a,\nb,\n",
+            "a,b\na,b,c\n",
+            "\"a x\"\n\"b x\"\n",
+            "\"a,x\"\n\"b,x\"\n",
+        ] {
+            assert!(require_one_field(text, "label").is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn labels_of_several_fields_are_described() {
+        let said = |labels: &[&str]| several_fields(labels.iter().copied());
+        assert!(said(&["a x", "b x"]).unwrap().contains("\"a x\" look like two columns, a name and a label"));
+        for labels in [&["k3 c1", "k3 c2", "k4 c1"][..], &["3 1", "3 1", "4 1"], &["k, c", "k, d", "l, c"]] {
+            let found = said(labels).unwrap();
+            assert!(
+                found.contains("look like 2 columns, and each combination is read as a class"),
+                "{found}"
+            );
+        }
+        assert!(said(&["k3 c1", "k3 c2", "k4 c1"]).unwrap().contains("(3 classes)"));
+        // One of the words names the class already, and names of people.
+        for labels in [
+            &["polar bear", "brown bear", "polar bear", "red fox", "red fox"][..],
+            &["Doe, A", "Roe, B", "Roe, B"],
+        ] {
+            assert_eq!(said(labels), None, "{labels:?}");
+        }
+    }
+}
