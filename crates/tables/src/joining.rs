@@ -174,9 +174,11 @@ impl RowNames {
     /// The first blank line between the rows of a text: a table of one column has nothing else for an empty entry.
     fn blank_line(&self) -> Option<u64> {
         let lines = self.table.lines.as_ref()?;
-        let ends =
-            |row: usize| self.table.rows[row].iter().map(|text| text.lines().count().max(1) as u64 - 1).sum();
-        let after = |row: usize| -> u64 { lines[row] + ends(row) + 1 };
+        let after = |row: usize| {
+            // A quoted field can have several lines.
+            let within = |text: &String| text.lines().count().max(1) as u64 - 1;
+            lines[row] + self.table.rows[row].iter().map(within).sum::<u64>() + 1
+        };
         (1..lines.len()).find(|row| lines[*row] > after(*row - 1)).map(|row| after(row - 1))
     }
 

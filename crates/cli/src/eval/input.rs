@@ -525,14 +525,11 @@ fn given_cameras(
     notes.extend_from_slice(names.notes());
     let given = names.required("camera")?;
     let labels = set.embeddings.labels().iter().map(|label| classes.names()[*label as usize].as_str());
-    let of = |texts: &'_ Option<Vec<String>>| {
-        texts.as_ref().map(|texts| texts.iter().map(String::as_str).collect())
-    };
     let columns: [(&str, Option<Vec<&str>>); 4] = [
         ("label", Some(labels.collect())),
-        ("split", of(&set.splits)),
-        ("group", of(&set.groups)),
-        ("camera", of(&set.cameras)),
+        ("split", set.splits.as_deref().map(strs)),
+        ("group", set.groups.as_deref().map(strs)),
+        ("camera", set.cameras.as_deref().map(strs)),
     ];
     for (column, own) in columns.iter().filter_map(|(column, own)| Some((*column, own.as_ref()?))) {
         let own = own.iter().enumerate().map(|(row, text)| (set.row_of_file(row), *text));
@@ -545,6 +542,10 @@ fn given_cameras(
         }
     }
     Ok((0..set.embeddings.rows()).map(|row| given[set.row_of_file(row)].clone()).collect())
+}
+
+fn strs(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 /// Rejects cameras of the gallery that differ only in spelling from cameras of the queries, because rows of the same camera would not be excluded.

@@ -114,16 +114,16 @@ fn files_of_cameras_must_have_the_labels_of_the_set() {
     // Cameras that are given twice, and cameras that replace those of the table.
     file("both.csv", "label,camera", &|at| format!("{},{}", ROWS[at].1, camera(at + at / 6)));
     file("cameras.csv", "camera", &camera);
-    let with = |set: &[&str]| [set, &["--exclude-same-camera", "--cameras", "cameras.csv"]].concat();
+    let by_cameras = ["--exclude-same-camera", "--cameras", "cameras.csv"];
     refused(
-        &with(&["retrieval", "m.npy", "--labels", "both.csv"]),
+        &[&["retrieval", "m.npy", "--labels", "both.csv"][..], &by_cameras].concat(),
         &[
             "cameras.csv: line 8 has the camera \"c0\", but both.csv contains the camera \"c1\"",
             "(1 of 7 rows differ)",
         ],
     );
     std::fs::copy(place.path().join("both.csv"), place.path().join("m.names.csv")).expect("a copy");
-    let said = found(&place, &with(&["retrieval", "m.npy"]))["warnings"].to_string();
+    let said = found(&place, &[&["retrieval", "m.npy"][..], &by_cameras].concat())["warnings"].to_string();
     assert!(
         said.contains("cameras.csv: its cameras are used instead of those of m.npy; 1 of 7 differ"),
         "{said}"
