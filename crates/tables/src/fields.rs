@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_text_of_several_columns_is_no_list_of_labels() {
-        let many: String = (0..20).map(|row| format!("im{} k{}\n", row.max(1), row / 4)).collect();
+        let line = |row: usize| format!("im{} k{}\n", row.max(1), row / 4);
+        let many: String = (0..20).map(line).collect();
         for (text, like) in [
             ("a x\nb x\n", "two columns, a name and a label"),
             ("a\tx\nb\tx", "two columns, a name and a label"),

@@ -199,16 +199,13 @@ impl LabelColumn {
         if found.is_empty() {
             return None;
         }
-        let (found, what_to_do) = match &all {
-            Some(all) => {
-                let found: Vec<&str> = found.iter().map(|column| all[*column]).collect();
-                let list = first_names(found.iter().map(|name| format!("`{}`", echo(name))), NAMED);
-                (list, advice(&found, all, None))
-            }
-            None => {
-                let list = first_names(found.iter().map(usize::to_string), NAMED);
-                (format!("{list} (counted from 0)"), "remove what is no value".to_owned())
-            }
+        let (found, what_to_do) = if let Some(all) = &all {
+            let found: Vec<&str> = found.iter().map(|column| all[*column]).collect();
+            let list = first_names(found.iter().map(|name| format!("`{}`", echo(name))), NAMED);
+            (list, advice(&found, all, None))
+        } else {
+            let list = first_names(found.iter().map(usize::to_string), NAMED);
+            (format!("{list} (counted from 0)"), "remove what is no value".to_owned())
         };
         Some(format!(
             "{}: only whole numbers are in the column {found}, next to columns with fractions. It may be no value of the embedding, such as an age or a \

@@ -84,8 +84,8 @@ fn files_of_cameras_must_have_the_labels_of_the_set() {
     let place = place();
     place.write("m.npy", &matrix());
     let file = |name: &str, heading: &str, line: &dyn Fn(usize) -> String| {
-        let lines: String = (0..ROWS.len()).map(|at| format!("{}\n", line(at))).collect();
-        place.write(name, format!("{heading}\n{lines}").as_bytes());
+        let lines: Vec<String> = (0..ROWS.len()).map(line).collect();
+        place.write(name, format!("{heading}\n{}\n", lines.join("\n")).as_bytes());
     };
     let camera = |at: usize| format!("c{}", at % 2);
     file("labels.csv", "label", &|at| ROWS[at].1.to_owned());
