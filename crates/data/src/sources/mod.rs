@@ -9,6 +9,7 @@ pub(crate) mod images;
 pub(crate) mod listing;
 mod manifest;
 pub(crate) mod near_columns;
+mod shard_classes;
 mod shard_files;
 mod shard_parts;
 mod shards;

@@ -8,9 +8,8 @@
 //!   00017.txt      or text: the class if neither of the others gives it, else a column
 //! ```
 //!
-//! Links are followed to files before them in the shard. Archives joined with `cat` are read to the end. `.cls` and `.json` must agree. If only some
-//! images have a `.cls`, the others get the class that has their `.json` elsewhere. The module
-//! [`shard_parts`](super::shard_parts) finds the parts.
+//! Links are followed to files before them in the shard. Archives joined with `cat` are read to the end. The module
+//! [`shard_classes`](super::shard_classes) finds the classes, and [`shard_parts`](super::shard_parts) the parts.
 //!
 //! Opening reads only the headers and the text files; an image is read from its place in the shard when it is needed. That does not work with
 //! compressed shards, which are rejected. If a sample has several images, the first one counts. Two files with labels of one key must agree.
@@ -25,18 +24,17 @@ use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
 use crate::sources::near_columns::near_columns;
+use crate::sources::shard_classes::{ImageClasses, JsonKey};
 use crate::sources::shard_files::{shard_files, shard_names};
 use crate::sources::shard_parts::give_parts;
 use crate::sources::skipped::{FileCount, SkippedFiles};
 use crate::sources::source::SourceKind;
 use crate::words::plural;
 use crate::{BadImage, Error, Result};
-use widemargin_tables::{echo, first_names};
+use widemargin_tables::echo;
 
 /// Largest `.cls`, `.txt` or `.json` that is read, in bytes.
 const MOST_TEXT: u64 = 1 << 20;
-/// Most classes that an error names.
-const NAMED_CLASSES: usize = 5;
 /// Bytes per block. A header is one block; the content of a file is padded to whole blocks.
 const BLOCK: u64 = 512;
 /// Empty blocks that mark the end of an archive.
@@ -61,7 +59,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         }
     }
     reading.require_sorted(path)?;
-    reading.number_classes(path)?;
+    let labels = reading.classes.give(&mut reading.found, path)?;
     if reading.found.is_empty() && reading.bad.is_empty() && reading.dotted.count > 0 {
         return Err(Error::BadShard {
             path: path.to_path_buf(),
@@ -77,7 +75,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         return Err(Error::BadShard { path: path.to_path_buf(), reason });
     }
     drop(seen);
-    reading.leave_out_contradictions(&shards);
+    reading.leave_out_contradictions(&labels, &shards);
     let mut notes = give_parts(&mut reading.found, &shards, path)?;
     notes.extend(reading.notes());
     if let Some(first) = others.first() {
@@ -93,7 +91,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         names.iter().map(|name| row.remove(name).unwrap_or_default()).collect()
     };
     let rows = if names.is_empty() { Vec::new() } else { reading.extras.into_iter().map(row).collect() };
-    let mut listing = Listing::new(path, SourceKind::Shards, reading.found, reading.labels);
+    let mut listing = Listing::new(path, SourceKind::Shards, reading.found, labels);
     listing.extras = Extras { names, rows, left_out: Vec::new() };
     (listing.bad, listing.broken, listing.ignored) = (reading.bad, reading.broken, reading.ignored);
     (listing.unended, listing.skipped_files) = (reading.unended, reading.skipped);
@@ -115,9 +113,7 @@ struct Shard<'a> {
 #[derive(Default)]
 struct Reading {
     found: Vec<FoundImage>,
-    /// The class of each image and the file that gives it; [`Reading::number_classes`] gives them numbers.
-    classes: Vec<Option<(Field, String)>>,
-    labels: Labels,
+    classes: ImageClasses,
     /// Extra columns of each image.
     extras: Vec<BTreeMap<String, String>>,
     bad: Vec<BadImage>,
@@ -129,54 +125,12 @@ struct Reading {
     trailing: Vec<PathBuf>,
     skipped: SkippedFiles,
     ignored: usize,
-    /// Classes that `.cls` and `.json` give to the same image, as its position in `found` and the class of the `.json`.
-    twice: Vec<(usize, String)>,
     /// Keys of labels without an image next to them, with their shard.
     orphans: BTreeSet<String>,
     /// Images of samples that have one before them.
     further: FileCount,
     /// Files with an ending of an image after another dot, of samples without an image.
     dotted: FileCount,
-}
-
-/// What gives an image its class, in order of precedence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Field {
-    Cls,
-    /// The key of the object.
-    Json(JsonKey),
-    Txt,
-}
-
-/// A key of a `.json` that gives the class, in order of precedence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum JsonKey {
-    Label,
-    Class,
-    Cls,
-}
-
-impl JsonKey {
-    const ALL: [Self; 3] = [Self::Label, Self::Class, Self::Cls];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Label => "label",
-            Self::Class => "class",
-            Self::Cls => "cls",
-        }
-    }
-}
-
-impl Field {
-    /// The field in words.
-    fn name(self) -> String {
-        match self {
-            Self::Cls => "the .cls".to_owned(),
-            Self::Json(key) => format!("`{}` of the .json", key.name()),
-            Self::Txt => "the .txt".to_owned(),
-        }
-    }
 }
 
 /// The files of one key.
@@ -198,10 +152,8 @@ struct Sample {
 impl Reading {
     /// Rejects shards in which images and their labels exist but are not next to each other, as in a tar file in the order of a folder.
     fn require_sorted(&self, path: &Path) -> Result<()> {
-        let all = self.found.iter().zip(&self.classes);
-        let apart = all
-            .filter(|(found, class)| class.is_none() && self.orphans.contains(&found.id))
-            .map(|(found, _)| found);
+        let without = (0..self.found.len()).filter(|at| !self.classes.has(*at)).map(|at| &self.found[at]);
+        let apart = without.filter(|found| self.orphans.contains(&found.id));
         let (mut apart, of) = (apart.peekable(), self.found.len());
         let Some(first) = apart.peek().map(|found| found.id.clone()) else { return Ok(()) };
         let reason = format!(
@@ -212,116 +164,17 @@ impl Reading {
         Err(Error::BadShard { path: path.to_path_buf(), reason })
     }
 
-    /// Numbers the classes. They come from one field: that with the highest precedence. An image without this field has its class in another
-    /// one, perhaps as a name where the others have numbers. Then its class is the one that images with both fields have.
-    ///
-    /// Rejects images for which no image tells. Without any image with both fields, classes of both fields are the same if their texts are, and
-    /// others are new classes if both fields have numbers or both have names.
-    fn number_classes(&mut self, path: &Path) -> Result<()> {
-        let Some(usual) = self.classes.iter().flatten().map(|(field, _)| *field).min() else { return Ok(()) };
-        let usual_class = |at: usize| {
-            self.classes[at].as_ref().filter(|(field, _)| *field == usual).map(|(_, class)| class)
-        };
-        let names: BTreeSet<&String> = (0..self.classes.len()).filter_map(usual_class).collect();
-        let given = self.classes.iter().flatten().filter(|(field, _)| *field != Field::Txt);
-        let given: BTreeSet<&String> = given.map(|(_, class)| class).collect();
-        let is_number = |name: &str| name.parse::<i64>().is_ok();
-        let have_numbers = names.iter().all(|name| is_number(name));
-        // The class of the `.cls` for each class of a `.json`; `None` if it has several.
-        let mut translations = BTreeMap::<&String, Option<&String>>::new();
-        let pairs = self.twice.iter().filter_map(|(at, other)| Some((other, usual_class(*at)?)));
-        let has_translations = !self.twice.is_empty() && pairs.clone().all(|(other, class)| other != class);
-        let mut counts = BTreeMap::<&String, BTreeMap<&String, usize>>::new();
-        for (other, class) in pairs.filter(|_| has_translations) {
-            *counts.entry(class).or_default().entry(other).or_default() += 1;
-        }
-        for (&class, others) in &counts {
-            let Some((&other, _)) = others.iter().max_by_key(|(_, count)| **count) else { continue };
-            translations.entry(other).and_modify(|known| *known = None).or_insert(Some(class));
-        }
-        let same_class = |field: Field, name: &String| -> Option<String> {
-            if let Some(class) = translations.get(name) {
-                return class.cloned();
-            }
-            let is_class = match field {
-                Field::Txt if has_translations => names.contains(name),
-                // A caption is no new class.
-                Field::Txt => given.contains(name),
-                _ => !has_translations && (names.contains(name) || is_number(name) == have_numbers),
-            };
-            is_class.then(|| name.clone())
-        };
-        let (mut numbered, mut unknown) = (Vec::with_capacity(self.classes.len()), Vec::new());
-        for (at, class) in self.classes.iter().enumerate() {
-            let Some((field, name)) = class else {
-                numbered.push(None);
-                continue;
-            };
-            let class = if *field == usual { Some(name.clone()) } else { same_class(*field, name) };
-            if class.is_none() {
-                unknown.push((at, *field, name));
-            }
-            numbered.push(class);
-        }
-        if let Some((at, field, name)) = unknown.first() {
-            let unknown_names: BTreeSet<&&String> = unknown.iter().map(|(.., name)| name).collect();
-            let reason = format!(
-                "{} of {} have no class in {} as the others have, but in {}: {} (the first is {}, with {name:?}); which class of {} that is cannot be \
-                 found: {}. Give all images their class in one field",
-                unknown.len(),
-                plural(self.found.len(), "image", "images"),
-                usual.name(),
-                field.name(),
-                first_names(unknown_names.iter().map(|name| format!("{name:?}")), NAMED_CLASSES),
-                self.found[*at].id,
-                usual.name(),
-                first_names(names.iter().map(|name| format!("{name:?}")), NAMED_CLASSES),
-            );
-            return Err(Error::BadShard { path: path.to_path_buf(), reason });
-        }
-        for (found, class) in self.found.iter_mut().zip(numbered) {
-            found.class = class.map(|class| self.labels.number(&class));
-        }
-        Ok(())
-    }
-
     /// Leaves out images whose `.cls` and `.json` give different classes.
-    ///
-    /// One may have numbers where the other has names. So the class of the `.json` is compared with the one that most images of the same
-    /// `.cls` have, unless some images have the same text in both files.
-    fn leave_out_contradictions(&mut self, shards: &[PathBuf]) {
-        let class_of =
-            |found: &FoundImage| found.class.map_or("", |class| self.labels.names()[class as usize].as_str());
-        let same_names = self.twice.iter().any(|(at, other)| class_of(&self.found[*at]) == other);
-        let mut counts = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
-        for (at, other) in &self.twice {
-            *counts.entry(class_of(&self.found[*at])).or_default().entry(other).or_default() += 1;
+    fn leave_out_contradictions(&mut self, labels: &Labels, shards: &[PathBuf]) {
+        let wrong = self.classes.contradictions(&self.found, labels);
+        for (at, reason) in &wrong {
+            self.bad.push(BadImage { path: self.found[*at].place.path(shards), reason: reason.clone() });
         }
-        let expected = |class: &str| {
-            let most = counts.get(class)?.iter().max_by_key(|(_, count)| **count)?;
-            Some(if same_names { class.to_owned() } else { (*most.0).to_owned() })
-        };
-        let mut wrong = vec![false; self.found.len()];
-        for (at, other) in &self.twice {
-            let found = &self.found[*at];
-            let class = class_of(found);
-            if let Some(expected) = expected(class).filter(|expected| expected != other) {
-                wrong[*at] = true;
-                let as_others = if same_names {
-                    String::new()
-                } else {
-                    format!(" (it is {expected:?} for other images of this .cls)")
-                };
-                let reason = format!(
-                    "the .cls says class {class:?}, the .json says {other:?}{as_others}; make them agree"
-                );
-                self.bad.push(BadImage { path: found.place.path(shards), reason });
-            }
-        }
-        let mut keep = wrong.iter();
-        self.found.retain(|_| !keep.next().is_some_and(|wrong| *wrong));
-        let mut keep = wrong.iter();
-        self.extras.retain(|_| !keep.next().is_some_and(|wrong| *wrong));
+        let keeps = |at: usize| !wrong.contains_key(&at);
+        let mut at = 0..;
+        self.found.retain(|_| at.next().is_none_or(keeps));
+        let mut at = 0..;
+        self.extras.retain(|_| at.next().is_none_or(keeps));
     }
 
     /// What the user must know about the archives, in sentences.
@@ -550,8 +403,7 @@ impl Reading {
         for json_key in JsonKey::ALL {
             let key = named(&json, json_key.name()).filter(|key| json.get(key).and_then(plain).is_some());
             if let Some(key) = key {
-                let class = json.remove(&key).as_ref().and_then(plain);
-                from_json = class.map(|class| (Field::Json(json_key), class));
+                from_json = json.remove(&key).as_ref().and_then(plain).map(|class| (json_key, class));
                 break;
             }
         }
@@ -568,23 +420,11 @@ impl Reading {
                 _ => drop(columns.insert(key, value)),
             }
         }
-        let filled = |class: Option<(Field, String)>| class.filter(|(_, class)| !class.is_empty());
-        let (class, from_json) = (filled(class.map(|class| (Field::Cls, class))), filled(from_json));
-        if let (Some(_), Some((_, other))) = (&class, &from_json) {
-            self.twice.push((self.found.len(), other.clone()));
+        if let Some(text) = self.classes.add(class, from_json, text) {
+            columns.insert("txt".to_owned(), text);
         }
-        let known = class.or(from_json);
-        let class = match (known, text) {
-            (None, text) => filled(text.map(|text| (Field::Txt, text))),
-            (Some(class), None) => Some(class),
-            (Some(class), Some(text)) => {
-                columns.insert("txt".to_owned(), text);
-                Some(class)
-            }
-        };
         let place = ImagePlace::Inside { shard: number, name: image.into_boxed_str(), offset, length };
         self.found.push(FoundImage { id: format!("{shard}/{key}"), place, class: None, part, group });
-        self.classes.push(class);
         self.extras.push(columns);
     }
 }
@@ -950,85 +790,24 @@ mod tests {
     }
 
     #[test]
-    fn classes_that_cls_and_json_give_must_agree() {
+    fn a_list_of_labels_is_no_class() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.tar");
-        let listed = |samples: &[(&str, &str)]| {
-            let json: Vec<String> =
-                samples.iter().map(|(_, label)| format!(r#"{{"label": {label}}}"#)).collect();
-            let names: Vec<[String; 3]> = (0..samples.len())
-                .map(|at| ["png", "cls", "json"].map(|ending| format!("{at}.{ending}")))
-                .collect();
-            let files =
-                samples.iter().zip(&json).zip(&names).flat_map(|(((cls, _), json), [png, named, object])| {
-                    [
-                        (png.as_str(), &b"x"[..]),
-                        (named.as_str(), cls.as_bytes()),
-                        (object.as_str(), json.as_bytes()),
-                    ]
-                });
-            put(&path, &tar_of(&files.collect::<Vec<_>>()));
-            let listing = list(&path).unwrap();
-            (described(&listing), listing.bad.iter().map(|bad| bad.reason.clone()).collect::<Vec<_>>())
-        };
-        let (found, bad) = listed(&[("3", "3"), ("cat", "\"cat\""), ("cat", "\"dog\"")]);
-        assert_eq!((found.len(), bad.len()), (2, 1));
-        assert!(bad[0].starts_with("the .cls says class \"cat\", the .json says \"dog\"; make"), "{bad:?}");
-        // Numbers in one file and names in the other.
-        let (found, bad) = listed(&[("0", "\"cat\""), ("0", "\"cat\""), ("0", "\"dog\""), ("1", "\"dog\"")]);
-        assert_eq!((found, bad.len()), (["s/0 0", "s/1 0", "s/3 1"].map(str::to_owned).to_vec(), 1));
-        assert!(bad[0].contains("(it is \"cat\" for other images of this .cls)"), "{bad:?}");
-        let (_, bad) = listed(&[("0", "[1, 2]")]);
-        assert_eq!(bad, ["label is [1,2]; expected text or a number"]);
-    }
-
-    #[test]
-    fn an_image_without_the_field_of_the_others_gets_their_class() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("s.tar");
-        // The endings and contents of the files of each image.
-        let listed = |samples: &[&[(&str, &str)]]| {
-            let mut files: Vec<(String, &str)> = Vec::new();
-            for (at, sample) in samples.iter().enumerate() {
-                files.push((format!("{at}.png"), "x"));
-                files.extend(sample.iter().map(|(ending, text)| (format!("{at}.{ending}"), *text)));
-            }
-            let files: Vec<(&str, &[u8])> =
-                files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
-            put(&path, &tar_of(&files));
-            list(&path).map(|listing| (described(&listing), listing.class_names().to_vec()))
-        };
-        let (cat, dog) = (("json", r#"{"label": "cat"}"#), ("json", r#"{"label": "dog"}"#));
-        let (zero, one) = (("cls", "0"), ("cls", "1"));
-        // Other images tell which number a name has; no name becomes a class of its own.
-        let (found, names) = listed(&[&[zero, cat], &[one, dog], &[cat], &[zero], &[dog]]).unwrap();
-        assert_eq!(found, ["s/0 0", "s/1 1", "s/2 0", "s/3 0", "s/4 1"]);
-        assert_eq!(names, ["0", "1"]);
-        let refused = |samples: &[&[(&str, &str)]]| listed(samples).unwrap_err().to_string();
-        // `dog` has no number, no image has both, two numbers have one name, and a caption is no class.
-        for samples in [
-            &[&[zero, cat][..], &[one], &[dog]][..],
-            &[&[zero], &[one], &[dog]],
-            &[&[zero, dog], &[one, dog], &[dog]],
-        ] {
-            let said = refused(samples);
-            let expected = "1 of 3 images have no class in the .cls as the others have, but in `label` of the .json: \"dog\" (the first is s/2";
-            assert!(said.contains(expected) && said.contains("cannot be found: \"0\""), "{said}");
-        }
-        let said = refused(&[&[cat], &[("txt", "a dog")]]);
-        assert!(said.contains("but in the .txt: \"a dog\""), "{said}");
-        let said = refused(&[&[cat], &[("json", r#"{"class": 3}"#)]]);
-        assert!(
-            said.contains("in `label` of the .json") && said.contains("but in `class` of the .json"),
-            "{said}"
-        );
-        // The same kind of names in both fields.
-        let (found, _) = listed(&[&[("cls", "cat")], &[cat], &[dog]]).unwrap();
-        assert_eq!(found, ["s/0 cat", "s/1 cat", "s/2 dog"]);
-        let (found, _) = listed(&[&[zero], &[("json", r#"{"label": 1}"#)], &[("txt", "0")]]).unwrap();
-        assert_eq!(found, ["s/0 0", "s/1 1", "s/2 0"]);
-        let (found, _) = listed(&[&[("cls", "cat"), cat], &[cat], &[dog]]).unwrap();
-        assert_eq!(found, ["s/0 cat", "s/1 cat", "s/2 dog"]);
+        put(&path, &tar_of(&[("0.png", b"x"), ("0.cls", b"0"), ("0.json", br#"{"label": [1, 2]}"#)]));
+        assert_eq!(list(&path).unwrap().bad[0].reason, "label is [1,2]; expected text or a number");
+        // A contradiction is left out with its columns.
+        let files: [(&str, &[u8]); 6] = [
+            ("0.png", b"x"),
+            ("0.cls", b"a"),
+            ("0.json", br#"{"label": "b", "size": 1}"#),
+            ("1.png", b"x"),
+            ("1.cls", b"a"),
+            ("1.json", br#"{"label": "a", "size": 2}"#),
+        ];
+        put(&path, &tar_of(&files));
+        let listing = list(&path).unwrap();
+        assert_eq!((described(&listing), listing.extra_fields(0)), (vec!["s/1 a".to_owned()], vec!["2"]));
+        assert_eq!(listing.bad.len(), 1);
     }
 
     #[test]
