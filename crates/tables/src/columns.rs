@@ -326,7 +326,10 @@ fn is_list(reader: &SerializedFileReader<File>, at: usize) -> bool {
     !reader.metadata().file_metadata().schema().get_fields()[at].is_primitive()
 }
 
-/// Whether a column holds image files as the library `datasets` writes them: a group of their bytes and path.
+/// How the files of images begin: PNG, JPEG, GIF, WebP, TIFF and BMP.
+const IMAGES: [&[u8]; 7] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM"];
+
+/// Whether a column holds image files: their bytes, or a group of bytes and path as the library `datasets` writes them.
 fn has_images(reader: &SerializedFileReader<File>, at: usize) -> bool {
     let field = &reader.metadata().file_metadata().schema().get_fields()[at];
     let is_bytes = |field: &Arc<Type>| {
@@ -334,7 +337,27 @@ fn has_images(reader: &SerializedFileReader<File>, at: usize) -> bool {
             && field.is_primitive()
             && field.get_physical_type() == PhysicalType::BYTE_ARRAY
     };
-    field.is_group() && field.get_fields().iter().any(is_bytes)
+    field.is_group() && field.get_fields().iter().any(is_bytes) || begins_like_images(reader, field)
+}
+
+/// Whether the first value of a column of bytes that are not marked as text begins like an image.
+fn begins_like_images(reader: &SerializedFileReader<File>, field: &Arc<Type>) -> bool {
+    let info = field.get_basic_info();
+    let is_text = info.logical_type_ref().is_some() || info.converted_type() != ConvertedType::NONE;
+    if !field.is_primitive() || field.get_physical_type() != PhysicalType::BYTE_ARRAY || is_text {
+        return false;
+    }
+    let name = reader.metadata().file_metadata().schema().name();
+    let projection = Type::group_type_builder(name).with_fields(vec![Arc::clone(field)]).build();
+    let Some(rows) = projection.ok().and_then(|only| reader.get_row_iter(Some(only)).ok()) else {
+        return false;
+    };
+    // The first that is not null.
+    let first = rows.map_while(std::result::Result::ok).find_map(|row| match row.get_column_iter().next() {
+        Some((_, Field::Bytes(bytes))) => Some(IMAGES.iter().any(|start| bytes.data().starts_with(start))),
+        _ => None,
+    });
+    first.unwrap_or(false)
 }
 
 fn file_length(path: &Path) -> Result<u64> {
@@ -374,9 +397,11 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>> {
 
 /// The first column with image files.
 pub(super) fn image_column(path: &Path) -> Result<Option<String>> {
-    let reader = open_file(path)?;
-    let names = column_names(&reader);
-    Ok((0..names.len()).find(|at| has_images(&reader, *at)).map(|at| names[at].clone()))
+    guarded(path, || {
+        let reader = open_whole(path)?;
+        let names = column_names(&reader);
+        Ok((0..names.len()).find(|at| has_images(&reader, *at)).map(|at| names[at].clone()))
+    })
 }
 
 /// The columns whose values can be written as text.

@@ -75,7 +75,7 @@ pub enum Problem {
     },
     /// A column of image files instead of embeddings.
     #[error(
-        "the column `{}` has image files (`bytes` and `path`, as the library `datasets` of Hugging Face writes them); expected numbers, or \
+        "the column `{}` has image files (their bytes, or `bytes` and `path` as the library `datasets` of Hugging Face writes them); expected numbers, or \
          names of image files in a column `path`. Images inside a .parquet are not read: save each to a file and give the folder, with a \
          sub-folder per class, or a manifest with the columns `path` and `label`. If other columns are an embedding, choose them with \
          --columns",

@@ -446,6 +446,7 @@ fn tables_of_embeddings() {
         "kinds.parquet",
         "named_index.parquet",
         "images.parquet",
+        "image_bytes.parquet",
         "many_rows.parquet",
     ]);
     Reader::new("parquet", parquet).run(&path, |path| {

@@ -41,7 +41,7 @@ fn images_in_a_parquet_are_no_embeddings() {
     let place = Workplace::new();
     fixture(&place, "images.parquet");
     let expected = [
-        "images.parquet: the column `image` has image files (`bytes` and `path`",
+        "images.parquet: the column `image` has image files (their bytes, or `bytes` and `path`",
         "expected numbers, or names of image files in a column `path`",
         "save each to a file and give the folder",
     ];
@@ -55,6 +55,15 @@ fn images_in_a_parquet_are_no_embeddings() {
         place.refused(command, &expected);
     }
     assert!(!place.exists("run"));
+    fixture(&place, "image_bytes.parquet");
+    let bytes = ["image_bytes.parquet: the column `photo` has image files (their bytes", "a column `path`"];
+    for command in [
+        &["eval", "retrieval", "image_bytes.parquet"][..],
+        &["train", "--data", "image_bytes.parquet", "--out", "run"],
+        &["data", "info", "image_bytes.parquet"],
+    ] {
+        place.refused(command, &bytes);
+    }
     // Also where images are expected.
     success(&place.run(&["train", "--config", "small.toml", "--epochs", "1", "--out", "run"]));
     place.refused(&["embed", "--model", "run", "images.parquet", "-o", "e.npy"], &expected);
