@@ -1,5 +1,7 @@
 //! What the pixels of a data set's files have in common, and what to know about it before training.
 
+use std::collections::BTreeMap;
+
 use crate::decode::ImageProperties;
 use crate::words::plural;
 use crate::{Background, Preprocessing};
@@ -24,10 +26,15 @@ pub struct PixelFacts {
     largest: u16,
     /// Images with larger values, and the first.
     clipped: Vec<String>,
-    /// Images that have one colour only once they are blended.
+    /// Number of images with transparent pixels.
+    transparent: usize,
+    /// Those that have one colour only once they are blended, or nearly so.
     hidden: Vec<String>,
-    /// Images with transparent pixels whose transparency is ignored.
+    /// Those whose transparency is ignored.
     ignored: Vec<String>,
+    /// Images of other colour spaces than sRGB, by the space; and the first of all.
+    spaces: BTreeMap<&'static str, usize>,
+    first_of_space: Option<String>,
     /// Images with several frames or pages.
     animated: Vec<String>,
 }
@@ -43,8 +50,11 @@ impl PixelFacts {
             first: [None, None],
             largest: preprocessing.largest(),
             clipped: Vec::new(),
+            transparent: 0,
             hidden: Vec::new(),
             ignored: Vec::new(),
+            spaces: BTreeMap::new(),
+            first_of_space: None,
             animated: Vec::new(),
         }
     }
@@ -76,10 +86,16 @@ impl PixelFacts {
         if properties.animated {
             self.animated.push(name.to_owned());
         }
+        self.transparent += usize::from(properties.transparent);
         if properties.transparent && self.background == Background::None {
             self.ignored.push(name.to_owned());
-        } else if properties.hidden {
+        }
+        if properties.hidden {
             self.hidden.push(name.to_owned());
+        }
+        if let Some(space) = properties.colour_space {
+            *self.spaces.entry(space).or_default() += 1;
+            self.first_of_space.get_or_insert_with(|| name.to_owned());
         }
     }
 
@@ -132,7 +148,21 @@ impl PixelFacts {
         ))
     }
 
-    /// Names of images that have one colour only once they are blended with the background.
+    /// A sentence about images of other colour spaces than sRGB.
+    pub(crate) fn other_spaces(&self) -> Option<String> {
+        let first = self.first_of_space.as_ref()?;
+        let all: usize = self.spaces.values().sum();
+        let spaces = self.spaces.iter().map(|(space, count)| format!("{space} ({count})"));
+        Some(format!(
+            "The colours of {} are read as sRGB, but {}: {}; the first is {first}. Equal colours have other values there, so convert them to sRGB, \
+             above all if other images are sRGB.",
+            plural(all, "image", "images"),
+            if all == 1 { "its file says otherwise" } else { "their files say otherwise" },
+            spaces.collect::<Vec<_>>().join(", ")
+        ))
+    }
+
+    /// Names of images that have one colour only once they are blended with the background, or nearly so.
     pub(crate) fn hidden(&self) -> &[String] {
         &self.hidden
     }
@@ -149,9 +179,11 @@ impl PixelFacts {
         }
         if let Some(first) = self.hidden.first() {
             sentences.push(format!(
-                "On the background {}, {} with transparency {} one colour only, the first is {first}; choose another `background` in [data].",
+                "On the background {}, {} of {} with transparency {} one colour only, or nearly so, the first is {first}; choose another `background` \
+                 in [data].",
                 self.background,
-                plural(self.hidden.len(), "image", "images"),
+                self.hidden.len(),
+                plural(self.transparent, "image", "images"),
                 if self.hidden.len() == 1 { "has" } else { "have" },
             ));
         }
@@ -161,6 +193,7 @@ impl PixelFacts {
                 plural(self.ignored.len(), "image", "images")
             ));
         }
+        sentences.extend(self.other_spaces());
         if let Some(first) = self.animated.first() {
             sentences.push(format!(
                 "Only the first frame or page is read of {} with several, the first is {first}.",
@@ -186,6 +219,7 @@ mod tests {
             deep_most: deep_range.map(|(_, high)| high),
             transparent,
             hidden,
+            colour_space: None,
         };
         ("a/1.png".to_owned(), properties)
     }
@@ -246,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn other_colour_spaces_are_counted() {
+        let of = |colour_space| {
+            ("a.png".to_owned(), ImageProperties { colour_space, ..image(None, false, false).1 })
+        };
+        let images = [of(None), of(Some("CMYK")), of(Some("Adobe RGB")), of(Some("CMYK"))];
+        let found = said(&images, "white", 16).join(" ");
+        assert!(
+            found.starts_with("The colours of 3 images are read as sRGB, but their files say otherwise: Adobe RGB (1), CMYK (2); the first is a.png."),
+            "{found}"
+        );
+    }
+
+    #[test]
     fn further_frames_are_reported() {
         let (name, properties) = image(None, false, false);
         let found = said(&[(name, ImageProperties { animated: true, ..properties })], "white", 16);
@@ -260,10 +307,17 @@ mod tests {
         let images = [image(None, true, true), image(None, true, false)];
         let found = said(&images, "white", 16).join(" ");
         assert!(
-            found.starts_with("On the background white, 1 image with transparency has one colour only"),
+            found.starts_with(
+                "On the background white, 1 of 2 images with transparency has one colour only, or nearly so"
+            ),
             "{found}"
         );
-        assert!(said(&images, "none", 16)[0].starts_with("The transparency of 2 images is ignored"));
+        let found = said(&images, "none", 16);
+        assert!(
+            found[0].starts_with("On the background none, 1 of 2 images")
+                && found[1].starts_with("The transparency of 2 images is ignored"),
+            "{found:?}"
+        );
         assert!(said(&images[1..], "black", 16).is_empty());
     }
 }

@@ -53,6 +53,43 @@ pub(crate) fn image(format: image::ImageFormat, width: u32, height: u32, colour:
     bytes.into_inner()
 }
 
+/// A chunk of a PNG, with its checksum.
+pub(crate) fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(&kind);
+    crc.update(data);
+    [&(data.len() as u32).to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()].concat()
+}
+
+/// A PNG with one more chunk after its header.
+pub(crate) fn png_with_chunk(png: &[u8], kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 8 + 25;
+    [&png[..HEADER], &png_chunk(kind, data), &png[HEADER..]].concat()
+}
+
+/// An ICC profile of this colour space, with the X, Y and Z of its primaries and the exponent of its curves.
+pub(crate) fn icc_profile(space: [u8; 4], primaries: [[f64; 3]; 3], gamma: f64) -> Vec<u8> {
+    let fixed = |value: &f64| ((value * 65_536.0).round() as i32).to_be_bytes();
+    let mut tags: Vec<([u8; 4], Vec<u8>)> = [*b"rXYZ", *b"gXYZ", *b"bXYZ"]
+        .into_iter()
+        .zip(primaries)
+        .map(|(name, xyz)| {
+            (name, [&b"XYZ \0\0\0\0"[..], &xyz.iter().flat_map(fixed).collect::<Vec<u8>>()].concat())
+        })
+        .collect();
+    let curve = [&b"curv\0\0\0\0\0\0\0\x01"[..], &((gamma * 256.0) as u16).to_be_bytes(), &[0; 2]].concat();
+    tags.extend([(*b"rTRC", curve.clone()), (*b"kTRC", curve)]);
+    let (mut table, mut contents) = ((tags.len() as u32).to_be_bytes().to_vec(), Vec::new());
+    let start = 128 + 4 + 12 * tags.len();
+    for (name, content) in &tags {
+        table.extend(name);
+        table.extend(((start + contents.len()) as u32).to_be_bytes());
+        table.extend((content.len() as u32).to_be_bytes());
+        contents.extend(content);
+    }
+    [&[0; 16][..], &space, b"XYZ ", &[0; 12], b"acsp", &[0; 88], &table, &contents].concat()
+}
+
 /// The embedded set, unpacked once for all tests.
 pub(crate) fn embedded() -> Arc<ImageSet> {
     static SET: LazyLock<Arc<ImageSet>> = LazyLock::new(|| Arc::new(ImageSet::embedded()));

@@ -185,7 +185,7 @@ pub(super) fn heading(kind: WarningKind, unit: &str) -> String {
         WarningKind::Notes => "Please check that the data is read as you mean it".to_owned(),
         WarningKind::SmallRange => "16-bit images that use little of their range".to_owned(),
         WarningKind::Hidden => {
-            "Images that have one colour only on a white background, because of their transparency; choose `background` in [data]".to_owned()
+            "Images that have one colour only, or nearly so, on a white background, because of their transparency; choose `background` in [data]".to_owned()
         }
         WarningKind::SimilarNames => "Class names that look the same, but are different classes".to_owned(),
         WarningKind::MissingLabels => "Classes whose name may mean no class; they are classes like the others".to_owned(),

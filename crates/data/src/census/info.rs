@@ -72,7 +72,7 @@ pub struct DataInfo {
     pub columns: Option<Vec<String>>,
     /// What is lost when 16-bit images become 8-bit colours, if it is much.
     pub small_range: Option<String>,
-    /// Images that have one colour only, because of their transparency.
+    /// Images that have one colour only, or nearly so, because of their transparency.
     pub hidden: Vec<String>,
     /// Groups with samples in both parts, if the data marks its parts.
     pub groups_across_parts: Vec<String>,
@@ -152,7 +152,7 @@ pub enum WarningKind {
     Notes,
     /// 16-bit images that use little of their range.
     SmallRange,
-    /// Images that have one colour only, because of their transparency.
+    /// Images that have one colour only, or nearly so, because of their transparency.
     Hidden,
     /// Class names that look the same but are different texts.
     SimilarNames,
@@ -262,7 +262,7 @@ impl DataInfo {
             shards_without_end: census.unended.clone(),
             skipped: census.skipped.clone(),
             skipped_files: census.skipped_files.clone(),
-            notes: census.notes.clone(),
+            notes: census.notes.iter().cloned().chain(pixels.other_spaces()).collect(),
             ignored: census.ignored,
             other_columns: census.other_columns.clone(),
             columns: census.columns.clone(),

@@ -58,7 +58,7 @@ fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn png_chunk(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+pub(super) fn png_chunk(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     png_chunks(bytes).find(|(found, _)| *found == kind).map(|(_, content)| content)
 }
 
@@ -103,6 +103,11 @@ fn gif_images(bytes: &[u8]) -> usize {
         at = next;
     }
     images
+}
+
+/// Whether a file is a `BigTIFF`, a TIFF with offsets of 64 bits, which the decoder reads but the crate does not recognise.
+pub(super) fn is_big_tiff(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"II+\0\x08\0") || bytes.starts_with(b"MM\0+\0\x08")
 }
 
 /// The first directory of a TIFF: a list of entries, each with a tag and values.

@@ -4,6 +4,7 @@
 //! silently fill the missing rest of a truncated file with grey, so this module looks for the end-of-image marker itself. A panic of a
 //! decoder counts as a bad image.
 
+mod colour_space;
 pub(crate) mod metadata;
 pub(crate) mod preprocessing;
 mod properties;
@@ -19,12 +20,14 @@ use crate::place::{MAX_BYTES, read_file};
 use crate::resize::resize;
 use crate::{Error, ImageShape};
 
+use colour_space::colour_space;
 use metadata::{
-    format_names, has_associated_alpha, has_reversed_bits, jpeg_has_end, name_of_format, orientation,
+    format_names, has_associated_alpha, has_reversed_bits, is_big_tiff, jpeg_has_end, name_of_format,
+    orientation,
 };
 use preprocessing::{Preprocessing, separate_alpha};
-use properties::digest;
 pub use properties::{ContentDigest, ImageProperties};
+use properties::{digest, is_lost, stored_contrast};
 
 /// Longest side of an image file, in pixels.
 pub(crate) const MAX_SIDE: u32 = 20_000;
@@ -136,11 +139,12 @@ fn converted(
     opened: Opened,
     preprocessing: Preprocessing,
 ) -> Result<(DynamicImage, ImageProperties), String> {
-    let Opened { image, format, name, _share: _held } = opened;
+    let Opened { image, format, name, profile, _share: _held } = opened;
     let mut properties = ImageProperties::of(bytes, &image, format, name);
-    let transparent = properties.transparent;
+    properties.colour_space = colour_space(bytes, format, profile.as_deref());
+    let stored = properties.transparent.then(|| stored_contrast(&image));
     let image = preprocessing.apply(image)?;
-    properties.hidden = transparent && properties::is_plain(&image);
+    properties.hidden = stored.is_some_and(|stored| is_lost(stored, &image));
     Ok((image, properties))
 }
 
@@ -173,13 +177,18 @@ struct Opened {
     image: DynamicImage,
     format: ImageFormat,
     name: &'static str,
+    /// The ICC profile of its colours.
+    profile: Option<Vec<u8>>,
     _share: Share<'static>,
 }
 
 impl Opened {
     fn new(bytes: &[u8]) -> Result<Self, String> {
-        let reader =
+        let mut reader =
             ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+        if is_big_tiff(bytes) {
+            reader.set_format(ImageFormat::Tiff);
+        }
         let none = || format!("not a {} file", format_names());
         let format = reader.format().ok_or_else(none)?;
         let name = name_of_format(format).ok_or_else(|| format!("{} but {format:?}", none()))?;
@@ -213,12 +222,14 @@ impl Opened {
         limits.max_alloc = Some(MAX_BYTES);
         decoder.set_limits(limits).map_err(|error| error.to_string())?;
         let orientation = orientation(bytes, format, &mut decoder)?;
+        // A profile that cannot be read says nothing.
+        let profile = decoder.icc_profile().ok().flatten();
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
         if has_associated_alpha(bytes, format) {
             separate_alpha(&mut image);
         }
         image.apply_orientation(orientation);
-        Ok(Self { image, format, name, _share: share })
+        Ok(Self { image, format, name, profile, _share: share })
     }
 }
 

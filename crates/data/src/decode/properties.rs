@@ -25,8 +25,10 @@ pub struct ImageProperties {
     pub deep_most: Option<u16>,
     /// Whether any pixel is not opaque.
     pub transparent: bool,
-    /// Whether it is transparent and has one colour only after blending, so that its content may be lost.
+    /// Whether it is transparent and has one colour only after blending, or nearly so, and its content is lost.
     pub hidden: bool,
+    /// The colour space of its pixels, which are read as if they were sRGB; `None` for sRGB, and if the file does not say it.
+    pub colour_space: Option<&'static str>,
 }
 
 impl ImageProperties {
@@ -58,6 +60,7 @@ impl ImageProperties {
             deep_most,
             transparent,
             hidden: false,
+            colour_space: None,
         }
     }
 }
@@ -101,11 +104,37 @@ fn is_transparent(image: &DynamicImage) -> bool {
     }
 }
 
-/// Whether all pixels of an 8-bit image have the same colour.
-pub(super) fn is_plain(image: &DynamicImage) -> bool {
-    let channels = usize::from(image.color().channel_count());
-    let bytes = image.as_bytes();
-    bytes.get(..channels).is_some_and(|first| bytes.chunks_exact(channels).all(|pixel| pixel == first))
+/// The content of an image is lost if at most so many of 255 levels remain of it, and it had so many.
+const FAINT: u8 = 24;
+const VISIBLE: u8 = 64;
+
+/// Whether blending an image of this contrast gave `blended`, of 8 bits, which has no contrast or hardly any.
+pub(super) fn is_lost(stored: u8, blended: &DynamicImage) -> bool {
+    let left = contrast(blended.as_bytes(), blended.color().channel_count());
+    left == 0 || left <= FAINT && stored >= VISIBLE
+}
+
+/// The contrast of an image with transparency, which counts like a colour, in levels of 8 bits.
+pub(super) fn stored_contrast(image: &DynamicImage) -> u8 {
+    let channels = image.color().channel_count();
+    match image {
+        DynamicImage::ImageLumaA16(deep) => (contrast(deep.as_raw(), channels) >> 8) as u8,
+        DynamicImage::ImageRgba16(deep) => (contrast(deep.as_raw(), channels) >> 8) as u8,
+        image => contrast(image.as_bytes(), channels),
+    }
+}
+
+/// The largest difference of two values of one channel.
+fn contrast<Value: Copy + Ord + std::ops::Sub<Output = Value> + Default>(
+    values: &[Value],
+    channels: u8,
+) -> Value {
+    let channels = usize::from(channels);
+    let difference = |channel: usize| {
+        let of_channel = || values.iter().skip(channel).step_by(channels).copied();
+        Some(of_channel().max()? - of_channel().min()?)
+    };
+    (0..channels).filter_map(difference).max().unwrap_or_default()
 }
 
 /// A digest that identifies equal content: the first half of SHA-256.
@@ -217,11 +246,23 @@ mod tests {
             DynamicImage::ImageRgba16(ImageBuffer::from_fn(2, 1, |x, _| Rgba([5, 9 + x as u16, 7, 65_535])));
         assert_eq!((deep_values(&deep), is_transparent(&deep)), (Some((5, 10, 10)), false));
         let clear: DynamicImage = RgbaImage::from_pixel(2, 2, Rgba([1, 2, 3, 0])).into();
-        assert_eq!((deep_values(&clear), is_transparent(&clear), is_plain(&clear)), (None, true, true));
+        assert_eq!((deep_values(&clear), is_transparent(&clear)), (None, true));
         let bright = DynamicImage::ImageLuma16(ImageBuffer::from_fn(100, 10, |x, y| {
             Luma([if x + y == 0 { u16::MAX } else { 7 + (x as u16) * 3 }])
         }));
         assert_eq!(deep_values(&bright), Some((7, 304, u16::MAX)));
-        assert!(!is_plain(&GrayImage::from_fn(2, 1, |x, _| Luma([x as u8])).into()));
+    }
+
+    #[test]
+    fn contents_are_lost_where_blending_leaves_hardly_any_contrast() {
+        let grey = |low: u8, high: u8| {
+            GrayImage::from_fn(2, 1, |x, _| Luma([if x > 0 { low } else { high }])).into()
+        };
+        assert!(is_lost(0, &grey(7, 7)) && is_lost(255, &grey(245, 255)) && is_lost(255, &grey(0, 24)));
+        // It had no more contrast before, or still has some.
+        assert!(!is_lost(20, &grey(245, 255)) && !is_lost(255, &grey(200, 255)));
+        let icon: DynamicImage =
+            RgbaImage::from_fn(2, 2, |x, _| Rgba([250, 250, 250, (x * 255) as u8])).into();
+        assert_eq!((stored_contrast(&icon), stored_contrast(&icon.to_rgba16().into())), (255, 255));
     }
 }

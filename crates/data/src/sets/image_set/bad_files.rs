@@ -6,8 +6,8 @@ use std::path::Path;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
-use crate::testing::{image, put};
-use crate::{Census, FolderOptions, ImageProperties, Preprocessing};
+use crate::testing::{icc_profile, image, png_chunk, put};
+use crate::{Census, DataInfo, FolderOptions, ImageProperties, Preprocessing};
 
 const RED: [u8; 3] = [200, 40, 10];
 const BLUE: [u8; 3] = [10, 40, 200];
@@ -30,13 +30,6 @@ fn plain(colour: [u8; 3]) -> DynamicImage {
 /// A TIFF header with one entry: rotate by 90 degrees (orientation 6).
 fn turned() -> Vec<u8> {
     [&b"II*\0\x08\0\0\0\x01\0"[..], &[0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0], &[0; 4]].concat()
-}
-
-fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let mut crc = flate2::Crc::new();
-    crc.update(&kind);
-    crc.update(data);
-    [&(data.len() as u32).to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()].concat()
 }
 
 /// The chunks of a PNG, with kind and data.
@@ -152,6 +145,41 @@ fn associated_tiff() -> Vec<u8> {
     [&b"II*\0\x08\0\0\0"[..], &ENTRIES.to_le_bytes(), &entries.concat(), &[0; 4], &bits, &pixels].concat()
 }
 
+/// A TIFF with offsets of 64 bits.
+fn big_tiff() -> Vec<u8> {
+    const ENTRIES: u64 = 9;
+    let pixels = RED.repeat(24);
+    let start = 16 + 8 + 20 * ENTRIES + 8;
+    let entry = |tag: u16, kind: u16, count: u64, value: [u8; 8]| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value].concat()
+    };
+    let number = |tag: u16, value: u64| entry(tag, 16, 1, value.to_le_bytes());
+    let entries = [
+        number(256, 6),
+        number(257, 4),
+        entry(258, 3, 3, [8, 0, 8, 0, 8, 0, 0, 0]),
+        number(259, 1),
+        number(262, 2),
+        number(273, start),
+        number(277, 3),
+        number(278, 4),
+        number(279, pixels.len() as u64),
+    ];
+    let header = [&b"II+\0\x08\0\0\0"[..], &16_u64.to_le_bytes(), &ENTRIES.to_le_bytes()].concat();
+    [&header[..], &entries.concat(), &[0; 8], &pixels].concat()
+}
+
+/// A PNG whose ICC profile says that its colours are Display P3.
+fn wide_png() -> Vec<u8> {
+    use image::ImageEncoder;
+    let primaries = [[0.515, 0.241, -0.001], [0.292, 0.692, 0.042], [0.157, 0.067, 0.784]];
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    encoder.set_icc_profile(icc_profile(*b"RGB ", primaries, 2.2)).unwrap();
+    encoder.write_image(plain(RED).as_bytes(), 6, 4, image::ExtendedColorType::Rgb8).unwrap();
+    bytes
+}
+
 /// An 8 x 8 JPEG with four channels, inverted as Adobe writes them: the first 191, the others 128.
 fn cmyk_jpeg() -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0\xff\xdb\0\x43\0".to_vec();
@@ -195,6 +223,7 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
         ("animated.webp", animated_webp(), RED),
         // Half red and half white.
         ("associated.tif", associated_tiff(), [228, 148, 133]),
+        ("big.tif", big_tiff(), RED),
         ("bmp.bmp", encoded(&halves(), ImageFormat::Bmp), RED),
         ("cmyk.jpg", cmyk_jpeg(), [96, 64, 64]),
         ("deep.png", encoded(&DynamicImage::ImageRgb16(deep), ImageFormat::Png), RED),
@@ -207,6 +236,7 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
         ("qoi.qoi", encoded(&halves(), ImageFormat::Qoi), RED),
         ("tiff.tif", encoded(&halves(), ImageFormat::Tiff), RED),
         ("turned.jpg", exif_jpeg, RED),
+        ("wide.png", wide_png(), RED),
         ("turned_late.png", png_before_end(&png, (*b"eXIf", turned())), RED),
         ("turned_prefix.png", png_with(&png, &[(*b"eXIf", exif.clone())]), RED),
         (
@@ -348,6 +378,14 @@ fn a_folder_with_all_of_them_skips_counts_and_lists() {
         census.samples.iter().map(|sample| (sample.id.as_str(), sample.properties.unwrap())).collect();
     let of = |name: &str| properties[format!("a/{name}").as_str()];
     assert_eq!((of("cmyk.jpg").mode, of("cmyk.jpg").format), ("CMYK", "JPEG"));
+    assert_eq!(
+        (of("cmyk.jpg").colour_space, of("wide.png").colour_space),
+        (Some("CMYK"), Some("Display P3"))
+    );
+    assert_eq!(of("turned.jpg").colour_space, None);
+    let spaces = "The colours of 2 images are read as sRGB, but their files say otherwise: CMYK (1), Display P3 (1); the first is a/cmyk.jpg.";
+    assert!(set.warnings().iter().any(|said| said.starts_with(spaces)), "{:?}", set.warnings());
+    assert!(DataInfo::of(&census).notes.iter().any(|said| said.starts_with(spaces)));
     assert_eq!((of("a_jpeg.png").format, of("deep.png").mode), ("JPEG", "16-bit RGB"));
     assert_eq!((of("grey.png").mode, of("alpha.webp").mode), ("grey", "RGB and alpha"));
     assert_eq!((of("turned.jpg").width, of("turned.jpg").height), (4, 6));
