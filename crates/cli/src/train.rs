@@ -79,7 +79,7 @@ pub(crate) struct TrainArguments {
     /// Peak learning rate [default: 0.1]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// Hold out these classes from training, by name
+    /// Hold out these classes from training, by name; for names with commas, use data.unseen_classes of a configuration
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
     unseen_classes: Vec<String>,
     /// Train on every class; evaluate on test images of known classes

@@ -101,17 +101,6 @@ pub enum Error {
         /// The folder that was given.
         path: PathBuf,
     },
-    /// Part folders with images but without class folders.
-    #[error(
-        "{path}: the only folders with images are named like parts ({folders}) and have no class folders. If they are parts, give each a \
-         sub-folder per class, or list the images with their classes in a manifest. If they are classes, use --parts none"
-    )]
-    PartsWithoutClasses {
-        /// The folder that was given.
-        path: PathBuf,
-        /// The folders.
-        folders: String,
-    },
     /// A folder without images, where images without classes would be accepted.
     #[error("{path}: no images; expected files that end in {}", crate::file_names::IMAGE_ENDINGS.join(", "))]
     NoImages {
@@ -375,7 +364,7 @@ pub enum Error {
         expected: String,
     },
     /// A class name that does not occur in the data.
-    #[error("unseen classes: the data has no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    #[error("unseen classes: the data has no class {name:?}{}", .suggestion.as_ref().map(|near| meant(name, near)).unwrap_or_default())]
     UnknownClass {
         /// The name that was given.
         name: String,
@@ -471,6 +460,23 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A split whose names mean other samples than when it was written.
+    #[error(
+        "{path}: {} the content that another sample in another part had when this file was written: the first is {now}, which has the content \
+         of {then}. If the samples were reordered or renamed, restore their names or split the data again. If each name has the part that it \
+         should have, remove the column `content_crc32` and the line `# crc32`",
+        plural(*count, "sample has", "samples have")
+    )]
+    SplitContents {
+        /// The file.
+        path: PathBuf,
+        /// Number of such samples.
+        count: usize,
+        /// The first of them, with its part.
+        now: Box<str>,
+        /// The sample that had its content, with its part.
+        then: Box<str>,
+    },
     /// A split file that was made for other data.
     #[error("{path}: {problem}: {count}, the first is {first:?}; use a split file of this data")]
     SplitMisfit {
@@ -556,4 +562,16 @@ impl Error {
 /// The name of the data before a message.
 fn before(data: &str) -> String {
     if data.is_empty() { String::new() } else { format!("{data}: ") }
+}
+/// The suggestion of a class instead of `name`.
+fn meant(name: &str, near: &str) -> String {
+    let advice = if near.contains(',') && !name.contains(',') {
+        format!(
+            " Names are separated by commas on the command line; to name this class, write `unseen_classes = [{near:?}]` with all names into \
+             [data] of a configuration, and use it with --config"
+        )
+    } else {
+        String::new()
+    };
+    format!("; did you mean {near:?}?{advice}")
 }

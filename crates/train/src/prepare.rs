@@ -114,13 +114,17 @@ impl Prepared {
     ) -> Result<Self, Error> {
         let (weights, embeddings) = (warm_start::classes(config)?, warm_start::of_embeddings(&set));
         let samples = limited(&set, &mut division, config.training.limit)?;
-        let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
+        let Division { classes: split, mut parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
         warnings.extend(of_split);
         warnings.extend(left_out(&set));
         warnings.extend(weights.warnings(set.class_names(), &split, Origin::Weights));
         warnings.extend(embeddings.warnings(set.class_names(), &split, Origin::Embeddings));
         let classes = weights.with(&embeddings).after_training(set.name(), set.class_names(), &split);
+        let known_names = known_classes(&set, &split);
+        let ignored = config.objective.ignored_among(&known_names)?;
+        let ignored_tests =
+            ignored.map_or(0, |label| leave_out_tests(&set, &mut parts, split.known()[label as usize]));
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -132,9 +136,10 @@ impl Prepared {
         require_batch(&config.sampler, training.samples.len(), set.kind(), &warnings)?;
         warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
         warnings.extend(needless_rate(config, &training));
-        let known_names = known_classes(&set, &split);
-        let ignored = config.objective.ignored_among(&known_names)?;
-        warnings.extend(ignored.map(|label| ignored_class(known_names[label as usize], label, &training)));
+        warnings.extend(
+            ignored
+                .map(|label| ignored_class(known_names[label as usize], label, (&training, ignored_tests))),
+        );
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
@@ -226,7 +231,9 @@ impl Prepared {
         let named =
             (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
         let classes = self.set.labels().iter().map(|class| self.set.class_names()[*class as usize].as_str());
-        SplitFile::new(format!("{}, as this run used it", self.set.name()), named).of_classes(classes)
+        SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
+            .of_classes(classes)
+            .of_contents((0..self.set.len()).map(|sample| self.set.digest(sample)))
     }
 
     /// Opens the set that `[data]` of a configuration names, without splitting it. Vectors with just these `columns`, those of a model or run, get
@@ -280,12 +287,25 @@ fn known_classes<'a>(set: &'a SampleSet, split: &OpenSetSplit) -> Vec<&'a str> {
     split.known().iter().map(|class| set.class_names()[*class as usize].as_str()).collect()
 }
 
-/// A sentence on the class that the objective ignores: the counts of samples include it.
-fn ignored_class(name: &str, label: u32, training: &TrainingSamples) -> String {
+/// Leaves out the test samples of the class that the objective ignores: they have no class, so there is nothing to evaluate. Returns their
+/// number.
+fn leave_out_tests(set: &SampleSet, parts: &mut [SplitPart], ignored: u32) -> usize {
+    let mut left_out = 0;
+    for (class, part) in set.labels().iter().zip(parts) {
+        if *class == ignored && *part == SplitPart::Test {
+            *part = SplitPart::Out;
+            left_out += 1;
+        }
+    }
+    left_out
+}
+
+/// A sentence on the class that the objective ignores: the counts of samples include it. `tests` of its test samples were left out.
+fn ignored_class(name: &str, label: u32, (training, tests): (&TrainingSamples, usize)) -> String {
     let count = training.labels.iter().filter(|found| **found == label).count();
     format!(
-        "The training samples of {name} have loss 0 (objective.ignore_label): {count} of {}. The counts of training samples include them; test \
-         samples of {name} do not count in the accuracy on known classes.",
+        "The training samples of {name} have loss 0 (objective.ignore_label): {count} of {}. The counts of training samples include them. The \
+         {tests} test samples of {name} are left out, because they have no class.",
         training.labels.len()
     )
 }
@@ -626,5 +646,31 @@ mod tests {
         assert!(said.contains("leaves 2 of 7 known classes without one"), "{said}");
         let said = of(1).unwrap_err().to_string();
         assert!(said.contains("training.limit: found 1, expected at least 2"), "{said}");
+    }
+
+    #[test]
+    fn test_samples_of_the_ignored_class_are_not_evaluated() {
+        let of = |text: &str| {
+            let text = format!("[data]\nbuilt_in = true\n{text}");
+            let mut config = Config::from_toml(std::path::Path::new("run.toml"), &text).expect("valid");
+            config.sampler.batch = 20;
+            Prepared::new(&config).expect("prepared")
+        };
+        let ignored = of("closed_set = true\n[objective]\nignore_label = \"Bag\"");
+        let all = of("closed_set = true");
+        assert_eq!(all.evaluation_samples().len(), 2500);
+        assert_eq!(ignored.evaluation_samples().len(), 2250);
+        assert_eq!(
+            ignored.training.samples.len(),
+            all.training.samples.len(),
+            "they are counted in training"
+        );
+        let said = ignored.warnings.join(" ");
+        assert!(
+            said.contains("The 250 test samples of Bag are left out, because they have no class."),
+            "{said}"
+        );
+        let out = ignored.parts.iter().filter(|part| **part == SplitPart::Out).count();
+        assert_eq!(out, 250, "in the split of the run");
     }
 }

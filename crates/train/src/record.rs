@@ -357,9 +357,6 @@ fn changed_folders(error: Error) -> Error {
             format!("it now has folders that are named like parts ({parts}) next to others ({others})"),
         ),
         Error::Data(Data::UnclearParts { path, found, .. }) => (path, format!("now {found}")),
-        Error::Data(Data::PartsWithoutClasses { path, folders }) => {
-            (path, format!("now the only folders with images are named like parts ({folders})"))
-        }
         Error::Data(Data::PartInOneFolder { path, part, folder, .. }) => {
             (path, format!("now all images of the part `{part}` are in the folder `{folder}`"))
         }

@@ -40,7 +40,8 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 fn split(place: &Workplace, run: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(place.path().join(run).join("split.csv")).expect("there");
     let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
-    let rows = rows.filter_map(|line| line.rsplit_once(','));
+    // After them comes a checksum.
+    let rows = rows.filter_map(|line| line.rsplit_once(',')?.0.rsplit_once(','));
     rows.map(|(sample, part)| (sample.to_owned(), part.to_owned())).collect()
 }
 
@@ -171,7 +172,23 @@ fn part_folders_next_to_class_folders_are_explained_and_resolved() {
     // Parts without class folders.
     place.write("flat/train/1.png", &png(0, 0));
     place.write("flat/test/1.png", &png(1, 0));
-    place.refused(&["data", "info", "flat"], &["have no class folders", "manifest", "--parts none"]);
+    let parts = ["no class folders in them (`test`, `train`)", "manifest", "--parts none"];
+    place.refused(&["embed", "--model", "run", "flat", "-o", "f.npy"], &parts);
+    place.refused(&["data", "split", "flat", "--by", "sample", "-o", "s.csv"], &parts);
+    let output = place.run(&["data", "info", "flat"]);
+    success(&output);
+    assert!(parts.iter().all(|words| stderr(&output).contains(words)), "{}", stderr(&output));
+    // Class folders in them are not denied.
+    for part in ["query", "gallery"] {
+        place.write(&format!("reid/{part}/s0/1.png"), &png(0, 0));
+    }
+    let expected =
+        ["and no other folders (`gallery`, `query`)", "with the class folders in them", "--parts none"];
+    for command in
+        [&["embed", "--model", "run", "-o", "f.npy", "reid"][..], &["train", "--out", "no", "--data", "reid"]]
+    {
+        place.refused(command, &expected);
+    }
 }
 
 #[test]
@@ -279,18 +296,21 @@ fn transparent_images_are_blended_with_the_background_of_the_model() {
     let same =
         place.run(&["compare", "--model", "grey", "--threshold", "0.9999", "both/a.png", "both/b.png"]);
     assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
-    // White ink vanishes on white.
+    // White ink vanishes on white, and nearly white ink almost.
     for class in 0..4 {
         for number in 0..8 {
             let mut image = ink(class, number);
-            image.pixels_mut().for_each(|pixel| (pixel.0[0], pixel.0[1], pixel.0[2]) = (255, 255, 255));
+            let white = 255 - 2 * class;
+            image.pixels_mut().for_each(|pixel| (pixel.0[0], pixel.0[1], pixel.0[2]) = (white, white, white));
             place.write(&format!("w/s{class}/{number}.png"), &encoded(&image.into(), ImageFormat::Png));
         }
     }
     place.write("tiny.toml", TINY.as_bytes());
     let said = stderr(&train(&place, "w", &["--closed-set"], "lost"));
     assert!(
-        said.contains("On the background white, 32 images with transparency have one colour only"),
+        said.contains(
+            "On the background white, 32 of 32 images with transparency have one colour only, or nearly so"
+        ),
         "{said}"
     );
     assert_eq!(info(&place, "w", &[])["warnings"][0]["kind"], "hidden");

@@ -49,6 +49,43 @@ fn a_split_by_row_numbers_is_refused_for_rows_in_another_order() {
 }
 
 #[test]
+fn a_split_is_refused_for_rows_that_changed_places_within_their_classes() {
+    let place = Workplace::new();
+    // Rows of the same classes in the same order, each with the values of another one of its class, or with values of its own.
+    let table = |name: &str, of: &dyn Fn(usize) -> usize| {
+        let line = |row: usize| {
+            let value = of(row) as f64;
+            format!("class {},{},{},{}\n", row % 6, value.sin(), value.cos(), (row % 6) as f64 + 0.01 * value)
+        };
+        let text: String = (0..60).map(line).collect();
+        place.write(name, format!("label,x,y,z\n{text}").as_bytes());
+    };
+    table("t.csv", &|row| row);
+    table("moved.csv", &|row| (row + 24) % 60);
+    table("anew.csv", &|row| row + 100);
+    success(&place.run(&["data", "split", "t.csv", "--by", "sample", "-o", "split.csv"]));
+    let train = |data: &str, out: &str, more: &[&str]| {
+        let flags =
+            ["train", "--embedding", "2", "--epochs", "1", "--batch", "10", "--data", data, "--out", out];
+        place.run(&[&flags[..], more].concat())
+    };
+    success(&train("t.csv", "run", &["--split", "split.csv"]));
+    for (split, more) in [("split.csv", &[][..]), ("run/split.csv", &["--weights", "run/model.safetensors"])]
+    {
+        let output = train("moved.csv", "no", &[&["--split", split], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for part in [split, "have the content that another sample in another part had", "\"row "] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let output = train("anew.csv", "anew", &["--split", "split.csv"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("60 of 60 rows have other content than when "), "{said}");
+}
+
+#[test]
 fn samples_of_a_split_can_have_decimals_and_other_ids_next_to_them() {
     let place = Workplace::new();
     let rows = |id: &dyn Fn(usize) -> String| -> String {

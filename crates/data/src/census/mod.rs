@@ -15,6 +15,7 @@ use widemargin_tables::{
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, ContentDigest, ImageProperties};
+use crate::digest::{digest, digest_of_values};
 use crate::file_names::{name_of, text_of};
 use crate::parallel::map_positions;
 use crate::part::part_named;
@@ -48,6 +49,8 @@ pub struct CensusSample {
     pub file: u32,
     /// A digest of its pixels or values.
     pub content: ContentDigest,
+    /// As [`SampleSet::digest`](crate::SampleSet::digest).
+    pub digest: u64,
     /// Properties of the image file; `None` for IDX files and tables.
     pub properties: Option<ImageProperties>,
 }
@@ -110,11 +113,7 @@ impl Census {
         match source.kind() {
             SourceKind::Table => Self::of_table(path, labels, columns, progress),
             SourceKind::Idx => Self::of_idx(&source, progress),
-            _ => {
-                let listing = Listing::open_damaged(&source, folders)?;
-                listing.require_classes(folders)?;
-                Ok(Self::of_listing(listing, progress))
-            }
+            _ => Ok(Self::of_listing(Listing::open_damaged(&source, folders)?, progress)),
         }
     }
 
@@ -128,7 +127,7 @@ impl Census {
         let done = AtomicU64::new(0);
         let examined = map_positions(0, listing.len(), |image| {
             let bytes = listing.read_found(&listing.found[image]);
-            let outcome = bytes.and_then(|bytes| decode::examine(&bytes));
+            let outcome = bytes.and_then(|bytes| Ok((decode::examine(&bytes)?, digest(&bytes))));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
             outcome
         });
@@ -150,7 +149,7 @@ impl Census {
         } = listing;
         let (mut samples, mut files) = (Vec::with_capacity(found.len()), Files::default());
         for (found, examined) in found.into_iter().zip(examined) {
-            let (properties, content) = match examined {
+            let ((properties, content), digest) = match examined {
                 Ok(examined) => examined,
                 Err(reason) => {
                     bad.push(BadImage { path: found.place.path(&shards), reason });
@@ -169,6 +168,7 @@ impl Census {
                 group,
                 file,
                 content,
+                digest,
                 properties: Some(properties),
             });
         }
@@ -207,6 +207,7 @@ impl Census {
                 group: None,
                 file: u32::from(part == Part::Test),
                 content: ContentDigest::of([pixels.as_slice()]),
+                digest: digest(&pixels),
                 properties: None,
             });
             progress(sample as u64 + 1, set.len() as u64);
@@ -283,6 +284,7 @@ impl Census {
                     group: groups.as_ref().map(|groups| groups[row].as_str().into()),
                     file: 0,
                     content: ContentDigest::of_row(values, &mut bytes),
+                    digest: digest_of_values(values),
                     properties: None,
                 });
             }

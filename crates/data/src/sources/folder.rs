@@ -22,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use widemargin_tables::first_names;
 
 use crate::file_names::{is_hidden, is_of_program, text_of};
-use crate::part::{part_in_name, part_meant, part_named};
+use crate::part::{part_hinted, part_in_name, part_meant, part_named};
 use crate::place::ImagePlace;
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
@@ -241,8 +241,8 @@ fn part_folders(
     })
 }
 
-/// Rejects folders that look like parts but would be read as classes or not at all: folders with the name of a part below the class folders,
-/// and top folders with names such as `train2017`, or `test` with images directly in it next to other folders.
+/// Rejects folders that look like parts but would be read as classes or not at all: folders with the name of a part below the class folders;
+/// and top folders with names such as `train2017` or `query`, or `test` with images directly in it, alone or next to other folders.
 fn require_clear_parts(
     root: &Path,
     images: &[PathBuf],
@@ -296,23 +296,35 @@ fn require_clear_parts(
         tops.iter().copied().filter(|name| part_in_name(&text(name)).is_some()).collect();
     let has = |part: Part| like_parts.iter().any(|name| part_in_name(&text(name)) == Some(part));
     let meant = like_parts.iter().any(|name| part_meant(&text(name)).is_some());
+    // One class can be called `gallery`, but not `gallery` and another `query`.
+    let hinted = like_parts.iter().filter(|name| part_hinted(&text(name)).is_some()).count();
     let others = tops.len() - like_parts.len();
-    // If there are only parts without class folders, another error says so.
-    let has_classes = others > 0 || like_parts.iter().any(|name| nested.contains(name));
-    if has_classes && (has(Part::Train) && has(Part::Test) || meant && others > 0) {
-        let what = if others == 0 {
-            "with names like those of parts".to_owned()
-        } else {
-            format!(
-                "with names like those of parts, next to {}",
-                plural(others, "other folder", "other folders")
-            )
-        };
-        let advice = "rename them to train and test, give each a sub-folder per class, and move other folders away, or list the images in a \
-                      manifest with columns `path`, `label` and `split`";
-        return unclear(like_parts.iter().map(text).collect(), &what, advice.to_owned());
+    let alone = others == 0 && !like_parts.is_empty();
+    let both = has(Part::Train) && has(Part::Test);
+    if !(alone || both || (meant || hinted > 1) && others > 0) {
+        return Ok(());
     }
-    Ok(())
+    let (what, classes) = if !alone {
+        let others = plural(others, "other folder", "other folders");
+        (
+            format!("with names like those of parts, next to {others}"),
+            ", give each a sub-folder per class, and move other folders away",
+        )
+    } else if like_parts.iter().any(|name| nested.contains(name)) {
+        (
+            "with names like those of parts, and no other folders".to_owned(),
+            ", with the class folders in them",
+        )
+    } else {
+        (
+            "with names like those of parts, and no class folders in them".to_owned(),
+            " and give each a sub-folder per class",
+        )
+    };
+    let advice = format!(
+        "rename them to train and test{classes}, or list the images in a manifest with columns `path`, `label` and `split`"
+    );
+    unclear(like_parts.iter().map(text).collect(), &what, advice)
 }
 
 /// Rejects a part whose only class folder is called `images` or the like, if another part has several class folders: the labels of its images
@@ -603,10 +615,10 @@ mod tests {
         assert!(none.to_string().contains("no folder is named train"), "{none}");
         // Only parts with images directly in them: no classes.
         let root = folder(&["train/1.png", "test/2.png"]);
-        let result = list(root.path(), FolderOptions::default()).unwrap();
-        let said = result.require_classes(FolderOptions::default()).unwrap_err().to_string();
-        assert!(said.contains("(`test`, `train`)") && said.contains("--parts none"), "{said}");
-        result.require_classes(with(PartFolders::None)).unwrap();
+        let said = list(root.path(), FolderOptions::default()).unwrap_err().to_string();
+        assert!(said.contains("no class folders in them (`test`, `train`)"), "{said}");
+        assert!(said.contains("--parts none"), "{said}");
+        assert_eq!(list(root.path(), with(PartFolders::None)).unwrap().class_names(), ["test", "train"]);
     }
 
     #[test]
@@ -658,7 +670,7 @@ mod tests {
             (&["train/cat/1.png", "train/test/dog/2.png"], &["(`train/test`)"]),
             (
                 &["train2017/cat/1.png", "val2017/cat/2.png"],
-                &["names like those of parts (`train2017`, `val2017`)", "rename"],
+                &["names like those of parts, and no other folders (`train2017`, `val2017`)", "rename"],
             ),
             (
                 &["seg_train/cat/1.png", "seg_test/cat/2.png", "seg_pred/3.png"],
@@ -678,7 +690,7 @@ mod tests {
         // Classes can have such names.
         for files in [
             &["train/test/1.png", "train/car/2.png", "test/test/3.png"][..],
-            &["test tube/1.png", "train/2.png"],
+            &["test tube/1.png", "bus/2.png"],
             &["test tube/a/1.png", "latest/b/2.png"],
         ] {
             assert_eq!(list(folder(files).path(), FolderOptions::default()).unwrap().len(), files.len());
@@ -766,10 +778,29 @@ mod tests {
             );
             assert_eq!(list(folder(files).path(), with(PartFolders::None)).unwrap().len(), files.len());
         }
-        let files = ["train/1.png", "gallery/1.png", "query/1.png"];
-        let found = list(folder(&files).path(), FolderOptions::default()).unwrap();
-        let said = found.require_classes(FolderOptions::default()).unwrap_err().to_string();
-        assert!(said.contains("(`gallery`, `query`, `train`)"), "{said}");
+        for (files, found) in [
+            (
+                &["train/1.png", "gallery/1.png", "query/1.png"][..],
+                "no class folders in them (`gallery`, `query`, `train`)",
+            ),
+            (
+                &["bounding_box_train/1.jpg", "bounding_box_test/1.jpg"],
+                "(`bounding_box_test`, `bounding_box_train`)",
+            ),
+            // These have class folders.
+            (&["gallery/a/1.png", "query/a/2.png"], "parts, and no other folders (`gallery`, `query`)"),
+            (
+                &["gallery/1.png", "query/2.png", "distractors/3.png"],
+                "next to 1 other folder (`gallery`, `query`)",
+            ),
+        ] {
+            for class_folder in [ClassFolder::Top, ClassFolder::Deepest] {
+                let options = FolderOptions { class_folder, parts: PartFolders::Auto };
+                let said = list(folder(files).path(), options).unwrap_err().to_string();
+                assert!(said.contains(found) && said.contains("--parts none"), "{said}");
+            }
+        }
+        list(folder(&["gallery/1.png", "museum/2.png"]).path(), FolderOptions::default()).unwrap();
         // A word among others is no name of a part.
         let files = ["bullet_train/1.png", "art_gallery/1.png", "test-tube.d/1.png"];
         list(folder(&files[..2]).path(), FolderOptions::default()).unwrap();

@@ -12,9 +12,7 @@ use crate::catalogue::sorted_names;
 use crate::decode::{self, Target};
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::part::part_in_name;
 use crate::place::{FileBytes, ImagePlace};
-use crate::sources::folder_options::{FolderOptions, PartFolders};
 use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Error, ImageProperties, ImageShape, Part, Preprocessing, Result};
@@ -97,21 +95,6 @@ impl Listing {
             notes: Vec::new(),
             ignored: 0,
         }
-    }
-
-    /// Rejects an image folder whose only classes have the names of parts, unless `folders` says that they are classes.
-    pub(crate) fn require_classes(&self, folders: FolderOptions) -> Result<()> {
-        let classes = &self.class_names;
-        let like_parts = !classes.is_empty() && classes.iter().all(|name| part_in_name(name).is_some());
-        if self.kind == SourceKind::Folder
-            && folders.parts == PartFolders::Auto
-            && like_parts
-            && self.found.iter().all(|found| found.part.is_none())
-        {
-            let quoted: Vec<String> = classes.iter().map(|name| format!("`{name}`")).collect();
-            return Err(Error::PartsWithoutClasses { path: self.path.clone(), folders: quoted.join(", ") });
-        }
-        Ok(())
     }
 
     /// Leaves out images without a class. In an image folder they are not samples.

@@ -1,4 +1,4 @@
-//! Columns that look like `split` or `group` but have another name, so that they are not used.
+//! Columns that look like `split` or `group` but have another name, or like weights of samples, so that they are not used.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use widemargin_tables::{column_names, distinct_fields, echo, names_path};
 
 use crate::Part;
-use crate::part::{letters, part_hinted, part_in_name, part_named};
+use crate::part::{letters, part_hinted, part_in_name, part_named, words_of};
 use crate::sources::listing::Extras;
 
 /// Other names of the column `split`.
@@ -29,6 +29,9 @@ const NEARLY_SPLIT: [&str; 14] = [
 /// Other names that data sets use for the column `group`.
 const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", "groupname", "grp"];
 
+/// Words in names of columns that look like weights of samples. A column that is named as nothing but that is rejected in training.
+const WEIGHTS: [&str; 6] = ["weight", "weights", "weighting", "weightings", "importance", "importances"];
+
 /// A column with more different fields does not say what is for training.
 const MOST_WORDS: usize = 64;
 
@@ -45,11 +48,13 @@ pub(crate) fn camera_sentence<'a>(mut columns: impl Iterator<Item = &'a str>) ->
     })
 }
 
-/// A sentence for each column that looks like `split` or `group`; `has` says whether the data has these two columns.
+/// A sentence for each column that looks like `split`, `group` or weights; `has` says whether the data has the first two.
 pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     let fields = |at: usize| extras.rows.iter().map(|row| row[at].trim().to_owned()).collect();
     let sentence = |(at, name): (usize, &String)| {
-        split_sentence(name, &fields(at), has).or_else(|| group_sentence(name, has))
+        split_sentence(name, &fields(at), has)
+            .or_else(|| group_sentence(name, has))
+            .or_else(|| weight_sentence(name))
     };
     extras.names.iter().enumerate().filter_map(sentence).collect()
 }
@@ -64,8 +69,8 @@ pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], ha
             sentences.extend(split_sentence(&name, &fields, has));
         }
         let names = column_names(file);
-        sentences
-            .extend(names.iter().filter(|name| !is_used(name)).filter_map(|name| group_sentence(name, has)));
+        let sentence = |name: &String| group_sentence(name, has).or_else(|| weight_sentence(name));
+        sentences.extend(names.iter().filter(|name| !is_used(name)).filter_map(sentence));
     }
     let mut seen = BTreeSet::new();
     sentences.retain(|sentence| seen.insert(sentence.clone()));
@@ -114,6 +119,15 @@ fn group_sentence(name: &str, has: [bool; 2]) -> Option<String> {
             echo(name)
         )
     })
+}
+
+/// A sentence on a column whose name has a word for weights.
+fn weight_sentence(name: &str) -> Option<String> {
+    let words = words_of(name);
+    WEIGHTS
+        .iter()
+        .any(|weight| words.contains(*weight))
+        .then(|| format!("The column `{}` is not used: training has no weights of samples.", echo(name)))
 }
 
 #[cfg(test)]
@@ -180,6 +194,14 @@ mod tests {
         ] {
             assert!(near_columns(&column(name, values), [false, false]).is_empty(), "{name}");
         }
+        for name in ["sampling_weight", "Importance", "lossWeight", "weight"] {
+            let found = near_columns(&column(name, &["0.5", "2"]), [false, false]);
+            assert_eq!(
+                found,
+                [format!("The column `{name}` is not used: training has no weights of samples.")]
+            );
+        }
+        assert!(near_columns(&column("weighted_by", &["x"]), [false, false]).is_empty());
         let mut subset = extras(&["subset"], &["train"]);
         subset.rows[1] = vec!["Holdout".to_owned()];
         assert_eq!(near_columns(&subset, [false, false]).len(), 1);
@@ -189,15 +211,19 @@ mod tests {
     fn columns_of_names_are_recognised() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("e.npy");
-        crate::testing::put(folder.path().join("e.names.csv"), b"label,part,group_id,shop\na,test,1,x\n");
+        crate::testing::put(
+            folder.path().join("e.names.csv"),
+            b"label,part,group_id,shop,sampling_weight\na,test,1,x,0.5\n",
+        );
         let labels = folder.path().join("labels.csv");
         crate::testing::put(&labels, b"label,Is_Test\na,1\n");
         let found = near_names(&path, Some(&labels), &[], [false, false]);
         assert!(
-            found.len() == 3
+            found.len() == 4
                 && found[0].contains("`part` seems to say")
                 && found[1].contains("`group_id`")
-                && found[2].contains("`Is_Test` seems to say"),
+                && found[2].contains("`sampling_weight`")
+                && found[3].contains("`Is_Test` seems to say"),
             "{found:?}"
         );
         // The fields decide, whatever the name is.
@@ -207,7 +233,7 @@ mod tests {
             found.len() == 2 && found[0].contains("`Usage`") && found[1].contains("`phase`"),
             "{found:?}"
         );
-        let used = ["part".to_owned()];
+        let used = ["part", "sampling_weight"].map(str::to_owned);
         assert_eq!(near_names(&path, None, &used, [false, true]).len(), 0);
     }
 }

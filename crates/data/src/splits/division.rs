@@ -11,7 +11,7 @@ use crate::catalogue::named;
 use crate::look_alike::{escaped, look_alikes, no_classes};
 use crate::splits::duplicates::{conflict_warning, leak_warning, leave_out_copies, repeated_warning};
 use crate::splits::groups::{DrawnGroups, group_warnings, left_out_with_groups};
-use crate::splits::open_set::OpenSetSplit;
+use crate::splits::open_set::{OpenSetSplit, joined_by_comma};
 use crate::splits::split_file::{SplitFile, SplitPart};
 use crate::words::plural;
 use crate::{Error, Labelled, Part, Result, SampleSet};
@@ -97,6 +97,12 @@ impl Division {
             UnseenClasses::Named(chosen) => {
                 require_usable(set, chosen)?;
                 warnings.extend(in_other_case(names, chosen)?);
+                warnings.extend(joined_by_comma(names, chosen).map(|name| {
+                    format!(
+                        "Names of unseen classes are separated by commas, so {name:?} is read as several classes. To name this class, list the \
+                         names in the configuration (data.unseen_classes)."
+                    )
+                }));
                 OpenSetSplit::by_names(names, chosen)?.unseen().to_vec()
             }
             UnseenClasses::Count(count) if defined => {
@@ -153,6 +159,8 @@ impl Division {
             left_out.extend(leave_out_copies(set, &classes, &mut parts));
         } else if !set.parts_are_marked() {
             left_out.extend(left_out_with_groups(set, &classes, &parts));
+        } else {
+            left_out.extend(left_out_of_train(set, &classes, &parts, drawn));
         }
         let (classes, without_samples) = with_samples(set, classes, &mut parts, &left_out)?;
         warnings.extend(left_out);
@@ -167,7 +175,8 @@ impl Division {
     /// # Errors
     /// Those of [`SplitFile::read`] and [`SplitFile::parts_of`]; [`Error::TooFewClasses`] with fewer than 2 known classes.
     pub fn by_file(set: &SampleSet, path: &Path) -> Result<Self> {
-        let mut parts = SplitFile::read(path)?.parts_of(set, path)?;
+        let file = SplitFile::read(path)?;
+        let mut parts = file.parts_of(set, path)?;
         let names = set.class_names();
         let classes = OpenSetSplit::by_parts(set, &parts)?;
         let (mut trained, mut held_out) = (vec![false; names.len()], vec![false; names.len()]);
@@ -185,6 +194,7 @@ impl Division {
             }
         }
         let mut warnings = warnings_about_classes(set, None);
+        warnings.extend(file.other_rows(set, path));
         warnings.extend(left_out_warning(&left_out, names));
         warnings.extend(warnings_about_samples(set, &classes, &parts));
         Ok(Self { classes, parts, drawn: false, warnings })
@@ -288,6 +298,29 @@ fn left_out_warning(left_out: &[u32], names: &[String]) -> Option<String> {
             plural(left_out.len(), "class has", "classes have"),
             if left_out.len() == 1 { "it" } else { "they" },
             named(left_out, names)
+        )
+    })
+}
+
+/// A sentence on the samples that the data marks for training but that are not trained on, because their classes are unseen.
+fn left_out_of_train(
+    set: &SampleSet,
+    classes: &OpenSetSplit,
+    parts: &[SplitPart],
+    drawn: bool,
+) -> Option<String> {
+    let marked = |sample: &usize| set.part(*sample) == Part::Train;
+    let unseen =
+        |sample: &usize| parts[*sample] == SplitPart::Out && classes.is_unseen(set.labels()[*sample]);
+    let all = (0..set.len()).filter(marked).count();
+    let left_out = (0..set.len()).filter(marked).filter(unseen).count();
+    let reason = if drawn { "were drawn as unseen ones" } else { "were named as unseen ones" };
+    (left_out > 0).then(|| {
+        format!(
+            "Left out {left_out} of {all} {} that the data marks as `train`, because their {} classes {reason}. To train on all classes and \
+             evaluate on the part `test`, use --closed-set.",
+            set.kind(),
+            classes.unseen().len()
         )
     })
 }

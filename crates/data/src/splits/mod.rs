@@ -1,5 +1,6 @@
 //! Which classes are trained on, which samples are held out, and files that record it.
 
+mod contents;
 pub(crate) mod divide;
 pub(crate) mod division;
 mod duplicates;

@@ -208,8 +208,25 @@ fn find(class_names: &[String], name: &str) -> Result<u32> {
             .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &lower), known))
             .filter(|(similarity, _)| *similarity >= NEAR)
             .max_by(|one, other| one.0.total_cmp(&other.0));
-        Error::UnknownClass { name: name.to_owned(), suggestion: nearest.map(|(_, known)| known.clone()) }
+        let suggestion = with_comma(class_names, &lower).or(nearest.map(|(_, known)| known));
+        Error::UnknownClass { name: name.to_owned(), suggestion: suggestion.cloned() }
     })
+}
+
+/// A class whose name has a comma and, before or after one, `piece`: the command line separates names by commas. `piece` is in lower case.
+fn with_comma<'a>(class_names: &'a [String], piece: &str) -> Option<&'a String> {
+    let has = |name: &&String| name.split(',').any(|part| part.trim().to_lowercase() == piece);
+    class_names.iter().filter(|name| name.contains(',')).find(has)
+}
+
+/// A class whose name is that of two `chosen` ones in a row with a comma between them: the name could have been meant.
+pub(crate) fn joined_by_comma<'a>(class_names: &'a [String], chosen: &[String]) -> Option<&'a String> {
+    let joined = |name: &&String| {
+        let pieces: Vec<&str> = name.split(',').map(str::trim).collect();
+        let is = |names: &[String]| names.iter().zip(&pieces).all(|(name, piece)| name.trim() == *piece);
+        pieces.len() > 1 && !chosen.contains(name) && chosen.windows(pieces.len()).any(is)
+    };
+    class_names.iter().find(joined)
 }
 
 #[cfg(test)]
@@ -244,6 +261,25 @@ mod tests {
             error.to_string(),
             "unseen classes: the data has no class \"Snaeker\"; did you mean \"Sneaker\"?"
         );
+    }
+
+    #[test]
+    fn names_with_commas_are_suggested_for_their_pieces() {
+        let names: Vec<String> = ["Bag, red", "Bag, blue", "Coat", "Boot"].map(str::to_owned).to_vec();
+        let said = OpenSetSplit::by_names(&names, &["bag".into(), " blue".into()]).unwrap_err().to_string();
+        assert!(
+            said.contains("no class \"bag\"; did you mean \"Bag, red\"? Names are separated by commas"),
+            "{said}"
+        );
+        assert!(said.contains("unseen_classes = [\"Bag, red\"]"), "{said}");
+        let split = OpenSetSplit::by_names(&names, &["Bag, red".into(), "Coat".into()]).unwrap();
+        assert_eq!(split.unseen(), [0, 2]);
+        let of = |chosen: &[&str]| {
+            let chosen: Vec<String> = chosen.iter().map(|name| (*name).to_owned()).collect();
+            joined_by_comma(&["a".into(), "b".into(), "a,b".into()], &chosen).cloned()
+        };
+        assert_eq!(of(&["c", "a", " b"]).as_deref(), Some("a,b"));
+        assert_eq!((of(&["b", "a"]), of(&["a"]), of(&["a,b"])), (None, None, None));
     }
 
     #[test]

@@ -4,15 +4,15 @@
 //! # widemargin split 1
 //! # crc32 5b3c8b2f
 //! # images: by group, share 0.2, seed 3
-//! sample,part
-//! mug/a.jpg,train
-//! mug/b.jpg,test
-//! kettle/1.webp,out
+//! sample,part,content_crc32
+//! mug/a.jpg,train,3351482311
+//! mug/b.jpg,test,918264401
+//! kettle/1.webp,out,2217340958
 //! ```
 //!
 //! A `.csv` with one row per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` before the
 //! header are comments; the first line of a file that this program wrote gives the version of the format, the second a checksum of the whole text. Every sample of
-//! the set must be listed, so a truncated file is detected.
+//! the set must be listed, so a truncated file is detected. The column `content_crc32` is optional; see [`contents`](super::contents).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,6 +22,7 @@ use widemargin_durable::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state, wri
 use widemargin_tables::{Problem, read_text, read_texts, without_decimals, write_row};
 
 use crate::part::part_named;
+use crate::splits::contents::{Changes, changes};
 use crate::splits::open_set::OpenSetSplit;
 use crate::{Error, Labelled, Part, Result, SampleSet};
 
@@ -68,9 +69,14 @@ impl From<Part> for SplitPart {
 pub struct SplitFile {
     about: String,
     samples: Vec<(String, SplitPart)>,
+    /// The checksum of the content of each sample, where it is known; empty if it is for none.
+    contents: Vec<Option<u32>>,
     /// If the samples are known by their row numbers: a checksum of their classes, in order.
     rows: Option<u32>,
 }
+
+/// The column with the checksums of the contents.
+const CONTENT: &str = "content_crc32";
 
 /// Start of the line with the checksum of the rows.
 const ROWS: &str = "# rows ";
@@ -97,7 +103,15 @@ fn sum_of<'a>(classes: impl Iterator<Item = &'a str>) -> u32 {
 impl SplitFile {
     /// A split of these samples; `about` is a comment about its origin, in one line.
     pub fn new(about: impl Into<String>, samples: impl IntoIterator<Item = (String, SplitPart)>) -> Self {
-        Self { about: about.into(), samples: samples.into_iter().collect(), rows: None }
+        let samples = samples.into_iter().collect();
+        Self { about: about.into(), samples, contents: Vec::new(), rows: None }
+    }
+
+    /// With the digests of the contents of the samples, in order; see [`SampleSet::digest`].
+    #[must_use]
+    pub fn of_contents(mut self, digests: impl Iterator<Item = u64>) -> Self {
+        self.contents = digests.map(|digest| Some(content_of(digest))).collect();
+        self
     }
 
     /// With the classes of the samples, in order. If the samples have only row numbers for names, the file stores a checksum of them, and a set
@@ -139,9 +153,15 @@ impl SplitFile {
         let start = format!("# {HEADING} {VERSION}\n# crc32 {UNKNOWN_CHECKSUM}\n# {about}\n");
         let rows = self.rows.map_or_else(String::new, |rows| format!("{ROWS}{rows:08x}\n"));
         let mut text = (start + &rows).into_bytes();
-        let rows = self.samples.iter().map(|(sample, part)| [sample.as_str(), part.name()]);
-        for row in [["sample", "part"]].into_iter().chain(rows) {
-            write_row(&mut text, row).expect("memory takes everything");
+        let mut write = |row: [&str; 3]| {
+            let columns = if self.contents.is_empty() { 2 } else { 3 };
+            write_row(&mut text, &row[..columns]).expect("memory takes everything");
+        };
+        write(["sample", "part", CONTENT]);
+        for (at, (sample, part)) in self.samples.iter().enumerate() {
+            let content = self.contents.get(at).copied().flatten();
+            let content = content.map_or_else(String::new, |content| content.to_string());
+            write([sample, part.name(), &content]);
         }
         String::from_utf8(text).expect("names and words are text")
     }
@@ -177,11 +197,12 @@ impl SplitFile {
             let found = || wrong(Problem::NoColumn { column, found: table.columns.clone() });
             table.column(column).ok_or_else(found)
         };
-        let (at_sample, at_part) = (column("sample")?, column("part")?);
+        let (at_sample, at_part, at_content) = (column("sample")?, column("part")?, table.column(CONTENT));
         let mut names: Vec<String> = table.rows.iter().map(|fields| fields[at_sample].clone()).collect();
         without_decimals(&mut names);
         let mut seen = HashMap::new();
         let mut samples = Vec::with_capacity(table.rows.len());
+        let mut contents = Vec::new();
         for (row, (fields, sample)) in table.rows.iter().zip(&names).enumerate() {
             let word = fields[at_part].as_str();
             let part = match part_named(word) {
@@ -198,19 +219,33 @@ impl SplitFile {
                 }));
             }
             samples.push((sample.clone(), part));
+            if let Some(at) = at_content {
+                let content = fields[at].trim();
+                // A row that the user added has none.
+                contents.push(if content.is_empty() {
+                    None
+                } else {
+                    let number = content.strip_suffix(".0").unwrap_or(content).parse::<u32>();
+                    Some(
+                        number.map_err(|_| {
+                            wrong(table.wrong(row, at, "a whole number of 32 bits, or nothing"))
+                        })?,
+                    )
+                });
+            }
         }
         if samples.is_empty() {
             return Err(wrong(Problem::Empty));
         }
         let about = path.display().to_string();
-        Ok(Self { about, samples, rows: stored_rows(path) })
+        Ok(Self { about, samples, contents, rows: stored_rows(path) })
     }
 
     /// The part of each sample of `set`, in its order.
     ///
     /// # Errors
     /// [`Error::SplitMisfit`], which names `path`, if the file does not list a sample of the set, or lists more samples that are not in the set
-    /// than were left out of the set as bad.
+    /// than were left out of the set as bad; [`Error::SplitRows`] and [`Error::SplitContents`] if names mean other samples than they did.
     pub fn parts_of(&self, set: &SampleSet, path: &Path) -> Result<Vec<SplitPart>> {
         let mut parts: HashMap<&str, SplitPart> =
             self.samples.iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
@@ -238,8 +273,51 @@ impl SplitFile {
         if let Some(first) = more.first().filter(|_| more.len() > set.bad().len()) {
             return Err(misfit("lists samples that are not in the data", more.len(), (*first).to_owned()));
         }
+        let moved = self.changes(set).moved;
+        if let Some((now, then)) = moved.first() {
+            let described = |at: usize| {
+                let (name, part) = &self.samples[at];
+                format!("{name:?} (`{}`)", part.name())
+            };
+            return Err(Error::SplitContents {
+                path: path.to_path_buf(),
+                count: moved.len(),
+                now: described(*now).into(),
+                then: described(*then).into(),
+            });
+        }
         Ok(found.into_iter().flatten().collect())
     }
+
+    /// The contents of the samples that are other ones than when the file was written.
+    fn changes(&self, set: &SampleSet) -> Changes {
+        if self.contents.is_empty() {
+            return Changes::default();
+        }
+        let found: HashMap<String, u32> =
+            (0..set.len()).map(|sample| (set.sample_id(sample), content_of(set.digest(sample)))).collect();
+        let found: Vec<Option<u32>> = self.samples.iter().map(|(name, _)| found.get(name).copied()).collect();
+        let parts: Vec<SplitPart> = self.samples.iter().map(|(_, part)| *part).collect();
+        changes(&parts, &self.contents, &found)
+    }
+
+    /// A sentence about samples with other content, if they are known by their row numbers only: their order cannot be checked.
+    pub(crate) fn other_rows(&self, set: &SampleSet, path: &Path) -> Option<String> {
+        let changed = self.changes(set).changed;
+        (changed > 0 && are_row_numbers(self.samples.iter().map(|(name, _)| name.as_str()))).then(|| {
+            format!(
+                "{changed} of {} rows have other content than when {} was written. It names them by their row numbers, so they must be in the \
+                 same order.",
+                self.samples.len(),
+                path.display()
+            )
+        })
+    }
+}
+
+/// The checksum of a content; the upper half of the digest is its length.
+fn content_of(digest: u64) -> u32 {
+    digest as u32
 }
 
 /// The checksum of the rows in the comments of a file.
@@ -390,6 +468,10 @@ mod tests {
         for (text, expected) in [
             ("sample\na\n", "no column `part`"),
             ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; expected train, test or out"),
+            (
+                "sample,part,content_crc32\na,test,\nb,test,1.5\n",
+                "line 3, column `content_crc32` holds \"1.5\"; expected a whole number of 32 bits",
+            ),
             ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
             ("sample,part\n", "has no rows"),
             ("# widemargin split 2\nsample,part\na,test\n", "version 2"),
@@ -398,6 +480,40 @@ mod tests {
             let said = read(text).unwrap_err().to_string();
             assert!(said.contains(expected) && said.contains("split.csv"), "{said}");
         }
+    }
+
+    #[test]
+    fn contents_that_moved_to_another_part_are_refused_by_name() {
+        let (set, path) = (SampleSet::from(crate::testing::embedded()), Path::new("s.csv"));
+        let names: Vec<String> = (0..set.len()).map(|sample| set.sample_id(sample)).collect();
+        let digests: Vec<u64> = (0..set.len()).map(|sample| set.digest(sample)).collect();
+        let parts: Vec<SplitPart> = (0..set.len()).map(|sample| set.part(sample).into()).collect();
+        let of = |digests: &[u64]| {
+            let named = names.iter().cloned().zip(parts.iter().copied());
+            SplitFile::new("", named).of_contents(digests.iter().copied())
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s.csv");
+        of(&digests).write(&file).unwrap();
+        let read = SplitFile::read(&file).unwrap();
+        assert_eq!(read.contents, of(&digests).contents);
+        assert_eq!(read.parts_of(&set, path).unwrap(), parts);
+        // The first test sample changed places with a training sample of its class.
+        let test = parts.iter().position(|part| *part == SplitPart::Test).unwrap();
+        let train = (0..test).find(|at| set.labels()[*at] == set.labels()[test]).unwrap();
+        let mut moved = digests.clone();
+        moved.swap(train, test);
+        let said = of(&moved).parts_of(&set, path).unwrap_err().to_string();
+        let first = format!(
+            "s.csv: 2 samples have the content that another sample in another part had when this file was written: the first is {:?} (`train`), \
+             which has the content of {:?} (`test`)",
+            names[train], names[test]
+        );
+        assert!(said.starts_with(&first) && said.contains("remove the column `content_crc32`"), "{said}");
+        // Every image was stored anew: names that are not row numbers say enough.
+        let other: Vec<u64> = digests.iter().map(|digest| digest ^ 0x5555).collect();
+        assert_eq!(of(&other).parts_of(&set, path).unwrap(), parts);
+        assert_eq!(of(&other).other_rows(&set, path), None);
     }
 
     #[test]

@@ -183,7 +183,6 @@ impl ImageSet {
             }
             return Err(Error::EmptyFolder { path: root, loose: unlabelled, skipped });
         }
-        listing.require_classes(options.folders)?;
         if listing.kind() == SourceKind::Folder {
             // An image outside the class folders is not a sample.
             listing.leave_out_loose();

@@ -92,7 +92,8 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
         .iter()
         .map(|sample| sample.class.map_or("", |class| census.class_names[class as usize].as_str()));
     let named = census.samples.iter().map(|sample| sample.id.clone()).zip(parts);
-    Ok(SplitFile::new(about, named).of_classes(classes))
+    let digests = census.samples.iter().map(|sample| sample.digest);
+    Ok(SplitFile::new(about, named).of_classes(classes).of_contents(digests))
 }
 
 /// Rejects a split that no model could be trained and evaluated with.

@@ -19,6 +19,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         group: Some(format!("g{group}").into()),
         file,
         content: ContentDigest::of([&content.to_le_bytes()[..]]),
+        digest: u64::from(content),
         properties: None,
     };
     Census {

@@ -364,11 +364,10 @@ fn a_name_in_another_case_is_reported() {
     let set = table(&both(&["Cat", "dog", "bird", "fish"]));
     let named = |names: &[&str]| UnseenClasses::Named(names.iter().map(|name| (*name).to_owned()).collect());
     let found = Division::new(&set, &named(&["CAT", " dog"]), 0).unwrap();
-    assert_eq!(
-        found.warnings,
-        ["Unseen classes in another case than in the data: \"CAT\" is read as \"Cat\"."]
-    );
-    assert!(Division::new(&set, &named(&["Cat", "dog"]), 0).unwrap().warnings.is_empty());
+    let said = "Unseen classes in another case than in the data: \"CAT\" is read as \"Cat\".";
+    assert_eq!(found.warnings[0], said);
+    let exact = Division::new(&set, &named(&["Cat", "dog"]), 0).unwrap();
+    assert!(!exact.warnings.iter().any(|warning| warning.contains("another case")), "{:?}", exact.warnings);
 }
 
 #[test]
@@ -430,4 +429,44 @@ fn a_split_file_with_one_class_of_held_out_samples_leaves_it_out() {
     assert!(found.classes.is_closed() && names(&set, found.classes.known()) == "a b");
     assert!(found.parts[6..].iter().all(|part| *part == SplitPart::Out));
     assert!(found.warnings[0].ends_with("left out: \"c\"."), "{:?}", found.warnings);
+}
+
+#[test]
+fn training_samples_of_classes_that_were_drawn_as_unseen_are_counted() {
+    let classes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let set = table(&both(&classes));
+    let found = Division::new(&set, &UnseenClasses::Default, 0).unwrap();
+    assert_eq!(found.classes.unseen().len(), 3);
+    let said = "Left out 6 of 20 vectors that the data marks as `train`, because their 3 classes were drawn as unseen ones. To train on all \
+                classes and evaluate on the part `test`, use --closed-set.";
+    assert!(found.warnings.iter().any(|warning| warning == said), "{:?}", found.warnings);
+    let named = Division::new(&set, &UnseenClasses::Named(vec!["a".into(), "b".into()]), 0).unwrap();
+    assert!(
+        named.warnings.iter().any(|warning| warning.contains("Left out 4 of 20 vectors")),
+        "{:?}",
+        named.warnings
+    );
+    let closed = Division::new(&set, &UnseenClasses::None, 0).unwrap();
+    assert!(!closed.warnings.iter().any(|warning| warning.contains("Left out")), "{:?}", closed.warnings);
+}
+
+#[test]
+fn a_class_name_with_a_comma_that_two_unseen_classes_make_is_told() {
+    let names = ["red", "blue", "red, blue", "c", "d"];
+    let rows: Vec<(&str, &str)> = both(&names);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    let mut text = "label,x\n".to_owned();
+    for (row, (class, _)) in rows.iter().enumerate() {
+        writeln!(text, "\"{class}\",{}", row + 1).unwrap();
+    }
+    put(&path, text.as_bytes());
+    let set = SampleSet::open(&path, None, &OpenOptions::default()).unwrap();
+    let told = |chosen: &[&str]| {
+        let chosen = chosen.iter().map(|name| (*name).to_owned()).collect();
+        let found = Division::new(&set, &UnseenClasses::Named(chosen), 0).unwrap();
+        found.warnings.iter().any(|warning| warning.contains("\"red, blue\" is read as several classes"))
+    };
+    assert!(told(&["red", " blue"]));
+    assert!(!told(&["red", "c"]) && !told(&["red, blue", "c"]));
 }
