@@ -50,6 +50,14 @@ impl ImagePlace {
         }
     }
 
+    /// The path of a file, or the name in its tar file.
+    pub(crate) fn inner(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Inside { name, .. } => Path::new(&**name),
+        }
+    }
+
     /// The bytes; the error is the reason, without the path.
     pub(crate) fn read(&self, shards: &[PathBuf]) -> Result<FileBytes, String> {
         match self {

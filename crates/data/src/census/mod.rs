@@ -23,6 +23,7 @@ use crate::place::ImagePlace;
 use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::near_columns::near_names;
+use crate::sources::path_parts::in_ids;
 use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::{open_table, require_no_weights};
@@ -243,6 +244,7 @@ impl Census {
             open_table(path, labels, columns)?;
         let has = [about.splits.is_some(), about.groups.is_some()];
         notes.extend(near_names(path, labels, used.as_deref().unwrap_or_default(), has));
+        notes.extend(in_ids(&about));
         let named = used.as_deref().filter(|_| columns.is_none());
         notes.extend(named.and_then(|names| mixed_columns(path, names)));
         let About { labels, ids, splits, groups, .. } = about;

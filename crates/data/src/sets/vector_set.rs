@@ -16,6 +16,7 @@ use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
 use crate::sources::near_columns::{camera_sentence, near_names};
+use crate::sources::path_parts::in_ids;
 use crate::sources::table::{open_table, require_no_weights};
 use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result};
 
@@ -95,6 +96,7 @@ impl VectorSet {
         let table = open_table(path, labels, options.columns.as_ref())?;
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
+        notes.extend(in_ids(&table.about));
         notes.extend(camera_sentence(table.about.columns().iter().map(|column| column.name)));
         let named = table.columns.as_deref().filter(|_| options.columns.is_none());
         notes.extend(named.and_then(|names| mixed_columns(path, names)));

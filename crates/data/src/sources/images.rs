@@ -5,8 +5,9 @@ use std::path::Path;
 use crate::file_names::text_of;
 use crate::place::ImagePlace;
 use crate::sources::folder;
-use crate::sources::folder_options::FolderOptions;
+use crate::sources::folder_options::{FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
+use crate::sources::path_parts::{Sample, in_file_names, in_folders};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::{manifest, shards};
 use crate::{BadImage, Error, Result};
@@ -34,14 +35,30 @@ impl Listing {
     pub(crate) fn open_damaged(source: &Source, folders: FolderOptions) -> Result<Self> {
         let path = source.path();
         folders.require_for(source.kind(), &path.display().to_string())?;
-        match source.kind() {
-            SourceKind::Folder => folder::list(path, folders),
-            SourceKind::Manifest => manifest::list(path),
-            SourceKind::Shards => shards::list(path),
-            SourceKind::Image => Ok(one_image(path)),
-            SourceKind::Idx | SourceKind::Table => Err(Error::NotImages { path: path.to_path_buf() }),
-        }
+        let mut listing = match source.kind() {
+            SourceKind::Folder => folder::list(path, folders)?,
+            SourceKind::Manifest => manifest::list(path)?,
+            SourceKind::Shards => shards::list(path)?,
+            SourceKind::Image => one_image(path),
+            SourceKind::Idx | SourceKind::Table => return Err(Error::NotImages { path: path.to_path_buf() }),
+        };
+        let found = unread_parts(&listing, folders.parts);
+        listing.notes.extend(found);
+        Ok(listing)
     }
+}
+
+/// A sentence on parts that the paths of the images name, if the data marks no parts.
+fn unread_parts(listing: &Listing, parts: PartFolders) -> Option<String> {
+    if listing.has_parts() || parts == PartFolders::None {
+        return None;
+    }
+    let sample =
+        |image: usize| Sample { path: listing.found[image].place.inner(), class: listing.label(image) };
+    let samples: Vec<Sample<'_>> = (0..listing.len()).map(sample).collect();
+    // The folders of the other kinds were read.
+    let folders = (listing.kind() == SourceKind::Manifest).then(|| in_folders(&samples, "images")).flatten();
+    folders.or_else(|| in_file_names(&samples))
 }
 
 fn one_image(path: &Path) -> Listing {

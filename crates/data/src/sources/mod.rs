@@ -9,6 +9,7 @@ pub(crate) mod images;
 pub(crate) mod listing;
 mod manifest;
 pub(crate) mod near_columns;
+pub(crate) mod path_parts;
 mod shard_classes;
 mod shard_files;
 mod shard_parts;
