@@ -167,7 +167,7 @@ pub enum Error {
     /// There are too few identities or pairs to draw from for a bootstrap.
     #[error("intervals need at least {least} {what} to draw from, found {found}")]
     TooFewToDraw {
-        /// What is drawn: `identities`, `genuine pairs` or `impostor pairs`.
+        /// What is drawn: `genuine pairs` or `impostor pairs`, or `identities with` one of these.
         what: &'static str,
         /// How many there are.
         found: usize,

@@ -155,7 +155,7 @@ pub(crate) fn report(
     warnings.extend(unfitted);
     warnings.extend(no_intervals);
     if let Some((drawn, intervals)) = intervals {
-        warnings.extend(about_intervals(&compared, drawn, intervals));
+        warnings.extend(about_intervals(drawn, intervals));
     }
     warnings.extend(super::pairs::binned(found));
     json["warnings"] = json!(warnings);
@@ -206,20 +206,22 @@ fn intervals(
 }
 
 /// Sentences on intervals that are too narrow, and on resamples that were left out.
-fn about_intervals(compared: &Compared, drawn: &str, intervals: &Intervals) -> Vec<String> {
+fn about_intervals(drawn: &str, intervals: &Intervals) -> Vec<String> {
     let mut sentences = Vec::new();
-    let found = &compared.verification;
-    let (count, what) = match drawn {
-        "identities" => (intervals.drawn as u64, "identities"),
-        _ if found.genuine <= found.impostor => (found.genuine, "genuine pairs"),
-        _ => (found.impostor, "impostor pairs"),
+    let (genuine, impostor) = (intervals.drawn_genuine, intervals.drawn_impostor);
+    let (count, kind) =
+        if genuine <= impostor { (genuine, "genuine pairs") } else { (impostor, "impostor pairs") };
+    let what = match drawn {
+        "pairs" => kind.to_owned(),
+        _ if count == intervals.drawn => drawn.to_owned(),
+        _ => format!("{drawn} with {kind}"),
     };
     if drawn == "pairs" {
         sentences.push(
             "The intervals come from drawing pairs, because the identities are unknown: they are too narrow if pairs share samples.".to_owned(),
         );
     }
-    if count < FEW_DRAWN as u64 {
+    if count < FEW_DRAWN {
         sentences.push(format!(
             "The intervals come from drawing {count} {what}. With fewer than {FEW_DRAWN}, they are too narrow: the true value is inside less often than \
              in {:.0} % of all cases.",
@@ -319,7 +321,17 @@ fn between(Interval { low, high }: Interval, shown: &dyn Fn(f64) -> String) -> S
 /// The heading of a column of intervals.
 fn heading((drawn, intervals): (&str, &Intervals)) -> String {
     let confidence = 100.0 * intervals.confidence;
-    format!("{confidence:.0} % interval, drawing {} {drawn}", intervals.drawn)
+    let Intervals { drawn: all, drawn_genuine, drawn_impostor, .. } = intervals;
+    let of_kind = |count: &usize, kind: &str| (count < all).then(|| format!("{count} of them with {kind}"));
+    // Every pair is of one kind.
+    let some = if drawn == "pairs" {
+        Vec::new()
+    } else {
+        let kinds = [of_kind(drawn_genuine, "genuine pairs"), of_kind(drawn_impostor, "impostor pairs")];
+        kinds.into_iter().flatten().collect()
+    };
+    let some: String = some.iter().map(|part| format!(", {part}")).collect();
+    format!("{confidence:.0} % interval, drawing {all} {drawn}{some}")
 }
 
 /// TAR at each rate. The intervals are of the same rates.

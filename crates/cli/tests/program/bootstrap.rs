@@ -6,8 +6,14 @@ use serde_json::Value;
 
 /// The findings for `classes` classes of four rows.
 fn of_classes(place: &Workplace, classes: usize) -> Value {
+    with_singles(place, classes, 0)
+}
+
+/// As [`of_classes`], with further classes of one row.
+fn with_singles(place: &Workplace, classes: usize, singles: usize) -> Value {
     let names: Vec<(String, String, f64)> = (0..classes * 4)
         .map(|row| (format!("r{row}"), format!("c{}", row / 4), (row / 4 * 30 + row % 4 * 11) as f64))
+        .chain((0..singles).map(|row| (format!("s{row}"), format!("d{row}"), (row * 5) as f64)))
         .collect();
     let rows: Vec<(&str, &str, f64)> =
         names.iter().map(|(id, label, angle)| (id.as_str(), label.as_str(), *angle)).collect();
@@ -48,4 +54,23 @@ fn intervals_of_few_identities_are_refused_or_reported_as_too_narrow() {
     let said = scores(3)["warnings"].to_string();
     assert!(said.contains("drawing 3 genuine pairs. With fewer than 10"), "{said}");
     assert!(!scores(12)["warnings"].to_string().contains("With fewer than"));
+}
+
+#[test]
+fn classes_of_one_sample_do_not_count_as_identities_with_genuine_pairs() {
+    let place = place();
+    let two = with_singles(&place, 2, 30);
+    assert!(two["bootstrap"]["intervals"].is_null(), "{two}");
+    let said = two["warnings"].to_string();
+    assert!(said.contains("need at least 3 identities with genuine pairs to draw from, found 2"), "{said}");
+    let five = with_singles(&place, 5, 30);
+    let drawn = &five["bootstrap"]["intervals"];
+    assert_eq!((&drawn["drawn"], &drawn["drawn_genuine"]), (&Value::from(35), &Value::from(5)));
+    let said = five["warnings"].to_string();
+    assert!(said.contains("drawing 5 identities with genuine pairs. With fewer than 10"), "{said}");
+    let table = place.run(&["eval", "verification", "few.csv", "--bootstrap", "50", "--figures", "drawn"]);
+    let heading = "drawing 35 identities, 5 of them with genuine pairs";
+    assert!(String::from_utf8_lossy(&table.stdout).contains(heading));
+    let page = std::fs::read_to_string(place.path().join("drawn/evaluation.html")).expect("there");
+    assert!(page.contains(heading));
 }

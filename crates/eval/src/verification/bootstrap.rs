@@ -10,7 +10,10 @@
 //!   impostor pairs with a class drawn `n` times. The interval says how far the measures carry over to other people or products.
 //!   [`classes`] does this for all pairs of a set.
 //!
-//! Few things to draw from give intervals that are too narrow ([`FEW_DRAWN`]), and two give none ([`LEAST_DRAWN`]).
+//! Few things to draw from give intervals that are too narrow ([`FEW_DRAWN`]), and two give none ([`LEAST_DRAWN`]). Each kind of pair counts
+//! by itself: identities without genuine pairs add nothing to how genuine scores vary.
+
+use std::collections::HashSet;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -23,10 +26,10 @@ use super::pairs::{VerificationOptions, identity_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
-/// Fewest identities, or pairs of each kind, to draw from. Two give resamples of one of them, or the data itself.
+/// Fewest identities with pairs of each kind, or pairs of each kind, to draw from. Two give resamples of one of them, or the data itself.
 pub const LEAST_DRAWN: usize = 3;
 
-/// Fewest identities, or pairs of each kind, that give intervals of about the stated confidence. With 3 classes, intervals of 95 % contain the
+/// Fewest identities with pairs of each kind, or pairs of each kind, that give intervals of about the stated confidence. With 3 classes, intervals of 95 % contain the
 /// true value in 77 % of all cases, with 4 in 85 %.
 pub const FEW_DRAWN: usize = 10;
 
@@ -72,6 +75,10 @@ pub struct Intervals {
     pub discarded: usize,
     /// What was drawn for each resample: this many identities, or this many pairs.
     pub drawn: usize,
+    /// The identities among them that have genuine pairs, or the genuine pairs.
+    pub drawn_genuine: usize,
+    /// The identities among them that have impostor pairs, or the impostor pairs.
+    pub drawn_impostor: usize,
     /// Area under the ROC curve.
     pub auc: Interval,
     /// Equal error rate.
@@ -136,7 +143,12 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         let weights = (draw(random, genuine), draw(random, impostor));
         Some(measures(&steps, &weights.0, &weights.1, &options.far))
     })?;
-    Ok(Intervals { drawn: genuine.len() + impostor.len(), ..found })
+    Ok(Intervals {
+        drawn: genuine.len() + impostor.len(),
+        drawn_genuine: genuine.len(),
+        drawn_impostor: impostor.len(),
+        ..found
+    })
 }
 
 /// Intervals from resampling classes, with all pairs of the embeddings.
@@ -154,7 +166,8 @@ pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<In
 ///
 /// # Errors
 /// [`Error::MissingScores`] if one kind of pair is missing; [`Error::NonFiniteScore`]; [`Error::Option`] for options outside their
-/// range; [`Error::TooManyPairs`] beyond `max_pairs`; [`Error::TooFewToDraw`] with fewer than [`LEAST_DRAWN`] classes. Each pair takes 40 bytes, in addition to those per thread.
+/// range; [`Error::TooManyPairs`] beyond `max_pairs`; [`Error::TooFewToDraw`] with fewer than [`LEAST_DRAWN`] classes
+/// that have pairs of a kind. Each pair takes 40 bytes, in addition to those per thread.
 pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<Intervals> {
     check(options, pairs.len() as u64)?;
     if let Some(index) = pairs.iter().position(|pair| !pair.score.is_finite()) {
@@ -170,7 +183,11 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
         .collect();
     let (mut genuine, mut impostor): (Vec<_>, Vec<_>) = scored.into_iter().partition(|pair| pair.3);
     require_both(genuine.len(), impostor.len())?;
-    require_enough("identities", labels.len())?;
+    let different = |identities: &mut dyn Iterator<Item = u32>| identities.collect::<HashSet<u32>>().len();
+    let drawn_genuine = different(&mut genuine.iter().map(|pair| pair.1));
+    let drawn_impostor = different(&mut impostor.iter().flat_map(|pair| [pair.1, pair.2]));
+    require_enough("identities with genuine pairs", drawn_genuine)?;
+    require_enough("identities with impostor pairs", drawn_impostor)?;
     for list in [&mut genuine, &mut impostor] {
         list.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     }
@@ -184,7 +201,7 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
         steps.push(Step { genuine: g, impostor: i });
     }
     let count = labels.len();
-    let mut found = resample(options, |random| {
+    let found = resample(options, |random| {
         let mut times = vec![0_u64; count];
         for _ in 0..count {
             times[random.below(count)] += 1;
@@ -195,8 +212,7 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
         let both = weights_g.iter().any(|&w| w > 0) && weights_i.iter().any(|&w| w > 0);
         both.then(|| measures(&steps, &weights_g, &weights_i, &options.far))
     })?;
-    found.drawn = count;
-    Ok(found)
+    Ok(Intervals { drawn: count, drawn_genuine, drawn_impostor, ..found })
 }
 
 fn require_enough(what: &'static str, found: usize) -> Result<()> {
@@ -252,6 +268,8 @@ fn resample(
         resamples: results.len(),
         discarded: options.resamples - results.len(),
         drawn: 0,
+        drawn_genuine: 0,
+        drawn_impostor: 0,
         auc: interval(0),
         eer: interval(1),
         best_balanced_accuracy: interval(2),
@@ -359,12 +377,23 @@ mod tests {
         let mut list = vec![pair(0.9, 0, 0), pair(0.7, 1, 1), pair(0.4, 0, 1)];
         let options = BootstrapOptions { resamples: 300, ..BootstrapOptions::default() };
         let two = identities(&list, &options);
-        assert_eq!(two, Err(Error::TooFewToDraw { what: "identities", found: 2, least: 3 }));
+        assert_eq!(
+            two,
+            Err(Error::TooFewToDraw { what: "identities with genuine pairs", found: 2, least: 3 })
+        );
+        // Identities without genuine pairs add nothing to how genuine scores vary, and those of few impostor pairs little to the others.
+        let singles: Vec<IdentityPair> = (2..62).map(|single| pair(0.2, 0, single)).collect();
+        assert_eq!(identities(&[&list[..], &singles].concat(), &options), two);
+        let own: Vec<IdentityPair> = (0..20).map(|class| pair(0.9, class, class)).collect();
+        let expected = Error::TooFewToDraw { what: "identities with impostor pairs", found: 2, least: 3 };
+        assert_eq!(identities(&[&own[..], &[pair(0.4, 0, 1)]].concat(), &options), Err(expected));
         list.extend([pair(0.8, 2, 2), pair(0.1, 0, 2), pair(0.3, 1, 2)]);
         let three = identities(&list, &options).unwrap();
         // Three draws of one class have no impostor pairs: a ninth of the resamples.
         assert!((15..=55).contains(&three.discarded), "{three:?}");
         assert_eq!(three.resamples + three.discarded, 300);
+        let more = identities(&[&list[..], &singles].concat(), &options).unwrap();
+        assert_eq!((more.drawn, more.drawn_genuine, more.drawn_impostor), (62, 3, 62));
         let few = from_cosines(vec![0.9, 0.8, 0.7], vec![0.1, 0.2]).unwrap();
         let expected = Error::TooFewToDraw { what: "impostor pairs", found: 2, least: 3 };
         assert_eq!(pairs(&few, &options), Err(expected));
