@@ -61,6 +61,26 @@ pub enum Problem {
         /// The first line.
         found: String,
     },
+    /// Lines of a text with one name per line end or begin with a separator.
+    #[error(
+        "{} of {} lines {side} with {separator}, such as \"{}\"; expected one {what} per line, without separators. Remove them; if they belong to \
+         the {what}s, put every line in double quotes",
+        rows[0],
+        rows[1],
+        echo(found)
+    )]
+    SeparatorAtEnd {
+        /// `label`, `camera` or `name`.
+        what: &'static str,
+        /// `end` or `begin`.
+        side: &'static str,
+        /// The separator, in words.
+        separator: &'static str,
+        /// How many lines have one, of how many.
+        rows: [usize; 2],
+        /// The first of them.
+        found: String,
+    },
     /// The first line of a text with one name per line is the name of a column.
     #[error(
         "line 1 is \"{}\", which seems to name a column, so all {what}s after it would be moved by one row; expected one {what} per line. Remove \

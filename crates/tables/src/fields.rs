@@ -64,10 +64,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Rejects a text whose lines have several fields, so that every line, or every combination, would be a name of its own. Lines in double quotes are
-/// names as they are. Words between white space can be a name.
+/// Rejects a text whose lines are not one name each: every line, or every combination of fields, would be a name of its own. Lines in double
+/// quotes are names as they are. Words between white space can be a name.
 pub(super) fn require_one_field(text: &str, what: &'static str) -> Result<(), Problem> {
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    require_no_ends(lines.clone(), what)?;
     let Some(fields) = Fields::of(lines.clone()) else { return Ok(()) };
     let count = fields.columns();
     let like = match fields.between {
@@ -79,6 +80,31 @@ pub(super) fn require_one_field(text: &str, what: &'static str) -> Result<(), Pr
     };
     let found = lines.clone().next().unwrap_or_default().to_owned();
     Err(Problem::SeveralFields { what, like, found })
+}
+
+/// Rejects lines that end, or begin, with a separator, as those of a list in a program do: the name in the last line, which has none, would be
+/// another name than in the other lines.
+fn require_no_ends<'a>(
+    lines: impl Iterator<Item = &'a str> + Clone,
+    what: &'static str,
+) -> Result<(), Problem> {
+    let all = lines.clone().count();
+    let nearly_all = |count: usize| count > 0 && (count + 1 >= all || 10 * count >= 9 * all);
+    for (letter, separator) in BETWEEN {
+        let sides: [(&str, &dyn Fn(&str) -> bool); 2] =
+            [("end", &|line| line.ends_with(letter)), ("begin", &|line| line.starts_with(letter))];
+        for (side, has) in sides {
+            // A name may be the separator itself.
+            let has = |line: &&str| line.len() > letter.len_utf8() && has(line);
+            let Some(found) = lines.clone().find(has) else { continue };
+            let count = lines.clone().filter(has).count();
+            if nearly_all(count) {
+                let (found, rows) = (found.to_owned(), [count, all]);
+                return Err(Problem::SeparatorAtEnd { what, side, separator, rows, found });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A part of a sentence on labels of several fields, one per row.
@@ -145,12 +171,31 @@ mod tests {
             "a x\nb y\n",
             "a x\nb x y\n",
             "a x\nb\n",
-            "a,\nb,\n",
+            // Names with a comma at an end here and there.
+            "a,\nb\nc\n",
+            ",\n;\n",
+            "\"a,\"\n\"b,\"\n",
             "a,b\na,b,c\n",
             "\"a x\"\n\"b x\"\n",
             "\"a,x\"\n\"b,x\"\n",
         ] {
             assert!(require_one_field(text, "label").is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_a_separator_at_the_end_of_its_lines_is_no_list_of_labels() {
+        let many = ["k1|"; 18].join("\n") + "\nk2\nk3";
+        for (text, expected) in [
+            ("a,\nb,\nc", "2 of 3 lines end with commas"),
+            ("a,\r\nb,\r\n", "2 of 2 lines end with commas"),
+            ("a ;\nb;", "2 of 2 lines end with semicolons"),
+            ("a\n,b\n,c", "2 of 3 lines begin with commas"),
+            ("['a',\n'b',\n'c']", "2 of 3 lines end with commas"),
+            (&many, "18 of 20 lines end with `|`"),
+        ] {
+            let found = require_one_field(text, "label").unwrap_err().to_string();
+            assert!(found.starts_with(expected) && found.contains("expected one label per line"), "{found}");
         }
     }
 

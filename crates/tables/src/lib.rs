@@ -60,7 +60,7 @@ pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, rea
 pub use rows::Rows;
 pub use scores::{DoubtfulPairs, ScoreFile, read_scores};
 pub use spelling::{
-    CASE, SEPARATORS, appearance, common_form, is_missing, look_alike, may_be_no_class, misspelled, spelling,
+    MAY_BE_TWO, appearance, common_form, is_missing, look_alike, may_be_no_class, misspelled, spelling,
     without_decimals,
 };
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};

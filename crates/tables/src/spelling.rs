@@ -55,11 +55,16 @@ pub fn may_be_no_class(name: &str) -> bool {
     name == "NA" || NO_CLASS.contains(&word)
 }
 
-/// How two names differ in case. They may well be two names.
-pub const CASE: &str = "in upper and lower case";
+const CASE: &str = "in upper and lower case";
+/// In the characters between their words.
+const SEPARATORS: &str = "in `_`, `-` or a space";
+/// Such as the comma of a list.
+const ENDS: &str = "in a sign at an end";
+/// Letters of two scripts, or two kinds of a quote or a dash.
+const LOOKS: &str = "in characters that look alike";
 
-/// How two names differ in the characters between their words. They may well be two names.
-pub const SEPARATORS: &str = "in `_`, `-` or a space";
+/// How names differ that may well be two names.
+pub const MAY_BE_TWO: [&str; 4] = [CASE, SEPARATORS, ENDS, LOOKS];
 
 /// How two different names differ, if only in spelling, in words: "in the form of a number".
 pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
@@ -80,25 +85,34 @@ pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
     })
 }
 
-/// As [`spelling`], also for names that differ only in leading zeros, such as `c1` and `c01`, or in separators, such as `a_1` and `a-1`.
+/// As [`spelling`], also for names that differ only in leading zeros, such as `c1` and `c01`, in separators, such as `a_1` and `a-1`, in a sign at
+/// an end, such as `a` and `a,`, or in characters that look alike.
 fn loose_spelling(a: &str, b: &str) -> Option<&'static str> {
-    let shown = |name: &str| without_leading_zeros(&common_form(name));
-    let zeros = || (shown(a) == shown(b)).then_some("in leading zeros");
-    let separators = || (loose_form(a) == loose_form(b)).then_some(SEPARATORS);
-    if a == b { None } else { spelling(a, b).or_else(zeros).or_else(separators) }
-}
-
-/// Equal for names that differ only in spelling, leading zeros or separators. The sign of a number is no separator.
-fn loose_form(name: &str) -> String {
-    let appearance = appearance(name);
-    if number(&appearance).is_some() {
-        return appearance;
+    if a == b {
+        return None;
     }
-    appearance.replace(['_', '-'], " ")
+    let zeros = |name: &str| without_leading_zeros(&common_form(name));
+    let separators = |name: &str| without_leading_zeros(&between_words(&common_form(name)));
+    let ends = |name: &str| without_leading_zeros(&between_words(without_ends(&common_form(name))));
+    let same = |form: &dyn Fn(&str) -> String, how| (form(a) == form(b)).then_some(how);
+    spelling(a, b)
+        .or_else(|| same(&zeros, "in leading zeros"))
+        .or_else(|| same(&separators, SEPARATORS))
+        .or_else(|| same(&ends, ENDS))
+        .or_else(|| same(&loose_form, LOOKS))
 }
 
-/// For each name of `names`, in order, that differs from a name of `others` only in spelling, leading zeros or separators and is not among
-/// them: both, and the difference.
+/// Equal for names that differ as [`loose_spelling`] says.
+fn loose_form(name: &str) -> String {
+    between_words(&appearance(name))
+}
+
+/// One sign for all that may be between words. The sign of a number is none of them.
+fn between_words(form: &str) -> String {
+    if number(form).is_some() { form.to_owned() } else { separated(form).replace(['_', '-'], " ") }
+}
+
+/// For each name of `names`, in order, that differs from a name of `others` only as [`loose_spelling`] says and is not among them: both, and the difference.
 pub fn misspelled<'a>(
     names: impl IntoIterator<Item = &'a str>,
     others: impl IntoIterator<Item = &'a str>,
@@ -125,7 +139,7 @@ pub fn misspelled<'a>(
     different.filter_map(near).collect()
 }
 
-/// Two of `names` that differ only in spelling, leading zeros or separators, such as `c1` and `c01`, and the difference. Names may be repeated.
+/// Two of `names` that differ only as [`loose_spelling`] says, such as `c1` and `c01`, and the difference. Names may be repeated.
 pub fn look_alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str, &'static str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     let mut seen = HashSet::new();
@@ -177,13 +191,22 @@ pub fn common_form(name: &str) -> String {
 }
 
 /// Equal for names that look the same: the [`common_form`] without the leading zeros of its numbers, as in `img 07`, with one form for all signs
-/// between words (`img 7`, `img_7`, `img-7`, `img7`), for dashes and quotes, and for letters of other scripts that look like Latin ones.
+/// between words (`img 7`, `img_7`, `img-7`, `img7`), for dashes and quotes, without commas and quotes at its ends (`img 7,`), and for letters of
+/// other scripts that look like Latin ones.
 pub fn appearance(name: &str) -> String {
-    let form = common_form(name);
-    let plain = number(&form).is_some();
-    let letters: String = form.chars().map(looks_like).collect();
-    let letters = if plain { letters } else { separated(&letters) };
-    without_leading_zeros(&letters)
+    let letters: String = common_form(name).chars().map(looks_like).collect();
+    let letters = without_ends(&letters);
+    let shown = number(letters).unwrap_or_else(|| separated(letters));
+    without_leading_zeros(&shown)
+}
+
+/// The text without the signs at its ends that lists and quotes leave there; a text of nothing else is kept. A dot can begin a number.
+fn without_ends(text: &str) -> &str {
+    let is_left_over =
+        |letter: char| matches!(looks_like(letter), ',' | ';' | ':' | '|' | '"' | '\'' | '[' | ']' | ' ');
+    let inside = text.trim_matches(is_left_over);
+    let inside = inside.trim_end_matches(|letter: char| letter == '.' || is_left_over(letter));
+    if inside.is_empty() { text } else { inside }
 }
 
 /// The Latin letter, dash or quote that a character looks like; any other character itself.
@@ -338,6 +361,13 @@ mod tests {
         assert_eq!(look_alike(["c_1", "c_2", "c-1"]), Some(("c_1", "c-1", SEPARATORS)));
         assert_eq!(look_alike(["c1", "c2", "c2 "]), Some(("c2", "c2 ", "in white space")));
         assert_eq!(look_alike(["c1", "c10", "c1", "v1.0", "v1.00"]), None);
+        for other in ["k29,", "k29;", "k29.", "'k29'", "\u{201c}k29\u{201d}", "k29\"", "['k29'", "k29 |"] {
+            assert_eq!(look_alike(["k28", "k29", other]), Some(("k29", other, ENDS)), "{other}");
+        }
+        assert_eq!(look_alike(["3", "4,", "3,"]), Some(("3", "3,", ENDS)));
+        assert_eq!(look_alike(["cat", "\u{441}at"]), Some(("cat", "\u{441}at", LOOKS)));
+        assert_eq!(look_alike(["lion's", "lion\u{2019}s"]), Some(("lion's", "lion\u{2019}s", LOOKS)));
+        assert_eq!(look_alike(["c", "c++", "c#", ",", ";", "5", ".5", "1", "-1", "yes", "yes?"]), None);
     }
 
     #[test]

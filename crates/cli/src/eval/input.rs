@@ -12,9 +12,9 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, ModelMark,
-    NamedRows, Problem, RowNames, SEPARATORS, column_names, echo, echo_list, first_names, is_missing,
-    look_alike, may_be_no_class, misspelled, mixed_columns, open_columns, several_fields, unsorted_columns,
+    ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, MAY_BE_TWO, ModelMark,
+    NamedRows, Problem, RowNames, column_names, echo, echo_list, first_names, is_missing, look_alike,
+    may_be_no_class, misspelled, mixed_columns, open_columns, several_fields, unsorted_columns,
 };
 
 /// The evaluated set.
@@ -351,7 +351,7 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
 
 /// Class names of a file that differ only in spelling from one another, or from the first `of_others`, those of other files, as sentences. An
 /// error if a class of another file is written as another number, with other leading zeros or in another Unicode form: all its pairs would be
-/// impostors. Names that differ in case or in separators can be two classes.
+/// impostors. Names that differ in other ways can be two classes.
 fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Result<Vec<String>> {
     let (others, own) = classes.names().split_at(of_others);
     let (others, own) = (|| others.iter().map(String::as_str), || own.iter().map(String::as_str));
@@ -360,7 +360,7 @@ fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Res
         let [name, other] = [echo(name), echo(other)];
         let sentence =
             format!("{path}: the class \"{name}\" differs from \"{other}\" of another file only {how}");
-        ensure!(how == CASE || how == SEPARATORS, "{sentence}; write both in the same way");
+        ensure!(MAY_BE_TWO.contains(&how), "{sentence}; write both in the same way");
         sentences.push(format!("{sentence}; they are two classes."));
     }
     sentences.extend(look_alike(own()).map(|(a, b, how)| {

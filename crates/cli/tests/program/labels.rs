@@ -194,6 +194,22 @@ fn some_classes_in_another_spelling_are_named() {
 }
 
 #[test]
+fn a_sign_left_at_the_end_of_a_label_is_named() {
+    let place = Workplace::new();
+    let set = csv(&[("a", "", 0.0), ("b", "", 9.0), ("c", "", 60.0), ("d", "", 69.0)]);
+    place.write("set.csv", set.replace("id,label,", "id,").replace(",,", ",").as_bytes());
+    place.write("list.txt", b"k1,\nk1,\nk2,\nk2");
+    let run = |labels: &'static str| ["eval", "retrieval", "set.csv", "--labels", labels];
+    place.refused(
+        &run("list.txt"),
+        &["list.txt: 3 of 4 lines end with commas, such as \"k1,\"; expected one label per line"],
+    );
+    place.write("some.txt", b"k1\nk1\nk2,\nk2");
+    let said = found(&place, &run("some.txt")[1..])["warnings"].to_string();
+    assert!(said.contains("differ only in a sign at an end; they are two classes"), "{said}");
+}
+
+#[test]
 fn labels_of_two_columns_are_recognised() {
     let place = Workplace::new();
     let mut bytes = Vec::new();
