@@ -5,7 +5,7 @@
 
 use crate::arguments::without_effect;
 use crate::embed::{mark_of, require_made_by};
-use crate::eval::{copies, crowded, score};
+use crate::eval::{copies, crowded, respelled, score};
 use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
@@ -180,11 +180,12 @@ fn by_model(
     about.extend(unsorted_columns((gallery.columns.as_deref(), &file), (None, &made)));
     let batches = batches(arguments, &model, &mut about)?;
     let mut answers = Vec::new();
-    let (mut row_numbers, mut undecided) = (false, 0);
+    let (mut row_numbers, mut undecided, mut query_ids) = (false, 0, Vec::new());
     for batch in batches {
         let Batch { names, ids, keys, values } = batch;
         let labels = vec![0; names.len()];
         let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
+        query_ids.extend(ids.iter().flatten().cloned());
         let ids = ids.as_deref().zip(gallery.about.ids.as_deref());
         let (copies, _) = copies([&queries, searched], ids, [&keys, &gallery.keys], false);
         row_numbers |= copies.row_numbers;
@@ -209,6 +210,9 @@ fn by_model(
              embeddings were."
                 .to_owned(),
         );
+    }
+    if let Some(ids) = gallery.about.ids.as_deref().filter(|_| !arguments.keep_self) {
+        about.extend(respelled(&query_ids, ids, "queries", &arguments.embeddings));
     }
     if undecided > 0 && !arguments.keep_self {
         about.push(format!(

@@ -7,9 +7,10 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use widemargin_data::pairs_within_groups;
 use widemargin_eval::{Copies, Crowding, Embeddings, Repeated};
-use widemargin_tables::{ClassNames, Keys, SharedKey, echo};
+use widemargin_tables::{ClassNames, Keys, SharedKey, common_form, echo};
 
 #[derive(Args)]
 pub(crate) struct SelfArguments {
@@ -79,6 +80,8 @@ impl SelfMatches {
             [queries, gallery].into_iter().flat_map(|set| set.notes.clone()).collect();
         notes.extend([queries, gallery].into_iter().filter_map(|set| contradictory_labels(set, classes)));
         notes.dedup();
+        let respelled = ids.and_then(|(ids, known)| respelled(ids, known, names[0], &gallery.path));
+        notes.extend(respelled.filter(|_| !arguments.keep_self));
         notes.extend(copies.first_contradiction.map(|(query, row)| {
             let name = names[0];
             format!(
@@ -191,6 +194,26 @@ pub(crate) fn copies(
     let (found, used) = Copies::by_names(queries, gallery, &names);
     let key = used.and_then(|used| keys.get(used.checked_sub(usize::from(ids.is_some()))?));
     (found, key.map(|key| key.name.to_owned()))
+}
+
+/// A sentence on ids of queries that are among those of `file` only in another spelling, such as `1000` and `01000`, or with `\` for `/`. Such ids
+/// may name the same samples, which then find themselves. `name` is that of the queries.
+pub(crate) fn respelled(queries: &[String], gallery: &[String], name: &str, file: &Path) -> Option<String> {
+    let form = |id: &str| common_form(id.replace('\\', "/").trim_start_matches("./"));
+    let equal: HashSet<&str> = gallery.iter().map(String::as_str).collect();
+    let alike: HashMap<String, &str> = gallery.iter().map(|id| (form(id), id.as_str())).collect();
+    let missing = queries.iter().filter(|id| !equal.contains(id.as_str()));
+    let found: Vec<[&str; 2]> =
+        missing.filter_map(|id| Some([id.as_str(), *alike.get(&form(id))?])).collect();
+    let [id, other] = found.first()?;
+    Some(format!(
+        "{} {name} have an id that differs only in spelling from one of {} (the first is \"{}\", there \"{}\"), which was not used to find \
+         self-matches. If they are the same samples, write their ids in the same way.",
+        found.len(),
+        file.display(),
+        echo(id),
+        echo(other)
+    ))
 }
 
 /// Rows of a set that find each other too easily, as sentences: those that occur twice, and those of one group.

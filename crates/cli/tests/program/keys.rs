@@ -242,6 +242,52 @@ fn a_shared_column_names_the_samples_of_queries_and_gallery() {
     };
     assert_eq!(itself("keyed.csv", &["queries.csv", "numbered.csv"]), [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
     assert_eq!(itself("counted.csv", &["numbered.csv", "more.csv"]), [0; 10]);
+
+    // The same ids in another spelling, in two tables.
+    table("one.csv", "id", 3, 0.3, &|row| format!("im\\{row:03}.PNG"));
+    table("two.csv", "id", 2, 0.4, &|row| format!("im/{:02}.png", row + 90));
+    let nearest = ["nearest", "--model", "run", "--embeddings", "out.csv", "one.csv", "two.csv", "-k", "3"];
+    let nearest = [&nearest[..], &["--columns", "x*", "--query-columns", "e*"]].concat();
+    let said = String::from_utf8_lossy(&place.run(&nearest).stderr).into_owned();
+    let expected = "3 queries have an id that differs only in spelling from one of out.csv";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn ids_in_another_spelling_are_named() {
+    let place = place();
+    let write = |name: &str, shift: f64, id: &dyn Fn(usize) -> String| {
+        let line = |row: usize| {
+            let [x, y] = direction(row);
+            format!("{},{},{x},{}", id(row), ROWS[row].1, y + shift)
+        };
+        place.write(name, &rows("id,label,x,y", &RISING, &line));
+    };
+    let spellings: [[fn(usize) -> String; 2]; 3] = [
+        [|row| format!("0{}", 1000 + row), |row| (1000 + row).to_string()],
+        [|row| format!("caf\u{e9}{row}"), |row| format!("cafe\u{301}{row}")],
+        [|row| format!("a/{row}.png"), |row| format!(".\\A\\{row}.png")],
+    ];
+    for [gallery, queries] in spellings {
+        write("g.csv", 0.0, &gallery);
+        let said = |task: &str, flag: &str, id: &dyn Fn(usize) -> String, more: &[&str]| {
+            write("q.csv", 0.1, id);
+            found(&place, &[&[task, "q.csv", flag, "g.csv"], more].concat())["warnings"].to_string()
+        };
+        let expected = "have an id that differs only in spelling from one of ";
+        for (task, flag) in
+            [("retrieval", "--gallery"), ("identification", "--gallery"), ("verification", "--probe")]
+        {
+            let found = said(task, flag, &queries, &[]);
+            assert!(found.contains(expected) && found.contains("\"7 "), "{task}: {found}");
+        }
+        for (id, more) in
+            [(gallery, &[][..]), (|row| format!("other{row}"), &[]), (queries, &["--keep-self"])]
+        {
+            let found = said("retrieval", "--gallery", &id, more);
+            assert!(!found.contains(expected), "{found}");
+        }
+    }
 }
 
 /// A table with its row numbers, as pandas writes its index, in place of ids.
