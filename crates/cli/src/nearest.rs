@@ -5,7 +5,7 @@
 
 use crate::arguments::without_effect;
 use crate::embed::{mark_of, require_made_by};
-use crate::eval::{copies, crowded, respelled, score};
+use crate::eval::{copies, crowded, near_copies, respelled, score};
 use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
@@ -190,6 +190,15 @@ fn by_model(
         let (copies, _) = copies([&queries, searched], ids, [&keys, &gallery.keys], false);
         row_numbers |= copies.row_numbers;
         undecided += copies.undecided;
+        if let Some(near) = copies.near.filter(|_| !arguments.keep_self) {
+            let (query, row) = near.first;
+            let row = gallery
+                .about
+                .ids
+                .as_ref()
+                .map_or_else(|| format!("row {row}"), |ids| format!("{:?}", ids[row]));
+            about.push(near_copies(near, "queries", [&format!("{:?}", names[query]), &row]));
+        }
         let found = if arguments.keep_self {
             retrieval::search(&queries, searched, arguments.k)?
         } else {

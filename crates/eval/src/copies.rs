@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::embeddings::Embeddings;
 use crate::equal_rows::EqualRows;
+use crate::near_copies::NearCopies;
 
 /// The group of a row that has no copy in the other set.
 const NONE: usize = usize::MAX;
@@ -41,6 +42,8 @@ pub struct Copies {
     /// Rows of the first set that are as near to a row of the second as a rounded copy, but do not count as one, because different samples are
     /// as near.
     pub undecided: usize,
+    /// Further rows of the first set that look like copies of a row of the second, and were not left out.
+    pub near: Option<NearCopies>,
     #[serde(skip)]
     sides: [Side; 2],
 }
@@ -129,6 +132,7 @@ impl Copies {
             (value != NONE && id != NONE).then_some((value, id))
         });
         let contradictions = contradictions(&sides, queries.labels(), gallery.labels());
+        let near = NearCopies::of(queries, gallery, |query| sides[0].has(query));
         Self {
             queries: sides[0].count(),
             gallery: sides[1].count(),
@@ -141,6 +145,7 @@ impl Copies {
             first_contradiction: contradictions.first().copied(),
             distance,
             undecided,
+            near,
             sides,
         }
     }
@@ -167,7 +172,15 @@ impl Copies {
         let [queries, gallery] = self.sides.clone();
         let first_contradiction = self.first_contradiction.map(|(query, row)| (row, query));
         let (from, to) = (self.gallery, self.queries);
-        Self { queries: from, gallery: to, first_contradiction, sides: [gallery, queries], ..self.clone() }
+        let near = self.near.map(|near| NearCopies { first: (near.first.1, near.first.0), ..near });
+        Self {
+            queries: from,
+            gallery: to,
+            first_contradiction,
+            near,
+            sides: [gallery, queries],
+            ..self.clone()
+        }
     }
 
     /// Whether any rows are copies.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use widemargin_data::pairs_within_groups;
-use widemargin_eval::{Copies, Crowding, Embeddings, Repeated};
+use widemargin_eval::{Copies, Crowding, Embeddings, NearCopies, Repeated};
 use widemargin_tables::{ClassNames, Keys, SharedKey, common_form, echo};
 
 #[derive(Args)]
@@ -95,6 +95,10 @@ impl SelfMatches {
                 label((gallery, row))
             )
         }));
+        if let Some(near) = copies.near.filter(|_| !arguments.keep_self) {
+            let (query, row) = near.first;
+            notes.push(near_copies(near, names[0], [&queries.name(query), &gallery.name(row)]));
+        }
         Self { copies, column, kept: arguments.keep_self, in_templates: false, names, notes }
     }
 
@@ -171,6 +175,17 @@ impl SelfMatches {
         value["excluded"] = json!(self.left_out());
         value
     }
+}
+
+/// A sentence on queries that look like copies; `first` are the names of the first of them and of its copy.
+pub(crate) fn near_copies(near: NearCopies, queries: &str, first: [&str; 2]) -> String {
+    let NearCopies { tried, found, .. } = near;
+    format!(
+        "{found} of {tried} {queries} that were tried are at least 16 times as near to one embedding as to the others near them, like copies that were \
+         computed, rounded or stored in another way. The first is {}, next to {}. They were compared: if they are the same samples, the results \
+         are too good. The same ids in both files tell.",
+        first[0], first[1]
+    )
 }
 
 /// The copies of two sets, and the column that names their samples, if it is another one than the ids. `by_labels` says whether the labels of the

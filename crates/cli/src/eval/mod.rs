@@ -17,7 +17,7 @@ mod scores;
 mod selection;
 mod verification;
 
-pub(crate) use copies::{copies, crowded, respelled};
+pub(crate) use copies::{copies, crowded, near_copies, respelled};
 pub(crate) use output::score;
 
 use crate::interrupt::{self, EndsAtOnce};

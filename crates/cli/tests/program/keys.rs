@@ -298,3 +298,40 @@ fn counted(table: &str) -> String {
     };
     table.lines().enumerate().map(line).collect()
 }
+
+#[test]
+fn queries_that_look_like_copies_are_said_and_compared() {
+    let place = place();
+    // Three decimals are further from the values than rows count as equal.
+    let value = |row: usize, column: usize| (((row * row + 3) * (column + 2)) as f64 * 0.37).sin() / 4.0;
+    let columns: Vec<String> = (0..16).map(|column| format!("e{column}")).collect();
+    let write = |name: &str, count: usize, decimals: usize, turn: f64| {
+        let header = format!("label,{}", columns.join(","));
+        let table = rows(&header, &(0..count).collect::<Vec<usize>>(), &|row| {
+            let values = (0..16)
+                .map(|column| format!("{:.decimals$}", value(row, column) + turn * value(row + 99, column)));
+            format!("k{},{}", row % 3, values.collect::<Vec<String>>().join(","))
+        });
+        place.write(name, &table);
+    };
+    write("g.csv", 30, 9, 0.0);
+    write("q.csv", 12, 3, 0.0);
+    write("other.csv", 12, 9, 0.7);
+    let of = |command: &[&str]| found(&place, command);
+    let copies = of(&["retrieval", "q.csv", "--gallery", "g.csv"]);
+    let said = copies["warnings"].to_string();
+    assert!(
+        said.contains("12 of 12 queries that were tried are at least 16 times as near to one embedding"),
+        "{said}"
+    );
+    assert!(said.contains("The first is row 0, next to row 0."), "{said}");
+    assert_eq!(copies["self_matches"]["near"]["found"], 12);
+    assert_eq!(copies["self_matches"]["pairs"], 0);
+    for command in [
+        &["retrieval", "q.csv", "--gallery", "g.csv", "--keep-self"][..],
+        &["retrieval", "other.csv", "--gallery", "g.csv"],
+    ] {
+        let said = of(command)["warnings"].to_string();
+        assert!(!said.contains("that were tried"), "{said}");
+    }
+}
