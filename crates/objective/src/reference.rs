@@ -522,7 +522,7 @@ mod tests {
             match file.compare::<f64>(&file.cases()[0]) {
                 Ok(errors) => assert!(expected.is_empty() && errors.next_state > Some(0.1), "{errors:?}"),
                 Err(error) => {
-                    assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}")
+                    assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}");
                 }
             }
         }
