@@ -91,11 +91,11 @@ fn require_no_ends<'a>(
     let all = lines.clone().count();
     let nearly_all = |count: usize| count > 0 && (count + 1 >= all || 10 * count >= 9 * all);
     for (letter, separator) in BETWEEN {
-        let sides: [(&str, &dyn Fn(&str) -> bool); 2] =
-            [("end", &|line| line.ends_with(letter)), ("begin", &|line| line.starts_with(letter))];
-        for (side, has) in sides {
+        for side in ["end", "begin"] {
+            let at_side =
+                |line: &str| if side == "end" { line.ends_with(letter) } else { line.starts_with(letter) };
             // A name may be the separator itself.
-            let has = |line: &&str| line.len() > letter.len_utf8() && has(line);
+            let has = |line: &&str| line.len() > letter.len_utf8() && at_side(line);
             let Some(found) = lines.clone().find(has) else { continue };
             let count = lines.clone().filter(has).count();
             if nearly_all(count) {
