@@ -324,14 +324,13 @@ fn heading((drawn, intervals): (&str, &Intervals)) -> String {
     let Intervals { drawn: all, drawn_genuine, drawn_impostor, .. } = intervals;
     let of_kind = |count: &usize, kind: &str| (count < all).then(|| format!("{count} of them with {kind}"));
     // Every pair is of one kind.
-    let some = if drawn == "pairs" {
+    let kinds = if drawn == "pairs" {
         Vec::new()
     } else {
-        let kinds = [of_kind(drawn_genuine, "genuine pairs"), of_kind(drawn_impostor, "impostor pairs")];
-        kinds.into_iter().flatten().collect()
+        vec![of_kind(drawn_genuine, "genuine pairs"), of_kind(drawn_impostor, "impostor pairs")]
     };
-    let some: String = some.iter().map(|part| format!(", {part}")).collect();
-    format!("{confidence:.0} % interval, drawing {all} {drawn}{some}")
+    let parts = [Some(format!("{confidence:.0} % interval, drawing {all} {drawn}"))].into_iter().chain(kinds);
+    parts.flatten().collect::<Vec<String>>().join(", ")
 }
 
 /// TAR at each rate. The intervals are of the same rates.

@@ -253,6 +253,9 @@ fn a_shared_column_names_the_samples_of_queries_and_gallery() {
     assert!(said.contains(expected), "{said}");
 }
 
+/// The id of a row.
+type Id = fn(usize) -> String;
+
 #[test]
 fn ids_in_another_spelling_are_named() {
     let place = place();
@@ -263,7 +266,7 @@ fn ids_in_another_spelling_are_named() {
         };
         place.write(name, &rows("id,label,x,y", &RISING, &line));
     };
-    let spellings: [[fn(usize) -> String; 2]; 3] = [
+    let spellings: [[Id; 2]; 3] = [
         [|row| format!("0{}", 1000 + row), |row| (1000 + row).to_string()],
         [|row| format!("caf\u{e9}{row}"), |row| format!("cafe\u{301}{row}")],
         [|row| format!("a/{row}.png"), |row| format!(".\\A\\{row}.png")],
