@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use widemargin_durable::{MOST_TEXT, read_file};
 
+use super::error::Result;
+use super::rows::Rows;
 use super::spelling::appearance;
 
 /// The key of the metadata of a `.parquet` or `.safetensors`.
 pub(super) const KEY: &str = "widemargin";
+
+/// Rows that are read at once.
+const BLOCK: usize = 4096;
 
 /// The classes of a model's training by name, so that what is trained from the model or its embeddings can keep unseen classes unseen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,18 +38,38 @@ pub struct ModelMark {
     pub model_checksum: u32,
     /// Number of rows that were written. A file with more rows was merged from several.
     pub rows: u64,
+    /// Checksum of the values that were written, in any order of the rows; older files have none.
+    /// [`write_table`](super::write_table) computes it if it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
     /// The classes of the model's training, if its file lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<TrainingClasses>,
+    /// Whether the file has as many rows as were written, but other values: rows may be those of another model.
+    #[serde(skip)]
+    pub is_altered: bool,
 }
 
 impl ModelMark {
+    /// Finds out whether values have been replaced, and says so.
+    pub(super) fn compare(&mut self, rows: &Rows) -> Result<Option<String>> {
+        let Some(written) = self.values.filter(|_| rows.rows() as u64 == self.rows) else { return Ok(None) };
+        self.is_altered = values_checksum(rows)? != written;
+        Ok(self.is_altered.then(|| {
+            format!(
+                "{}: it has as many rows as `embed` wrote, but other values: rows were replaced or changed, so the model that the file states need not have \
+                 made all of them.",
+                rows.path().display()
+            )
+        }))
+    }
+
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("numbers and strings can always be written as JSON")
     }
 
     /// The error is the reason.
-    pub(super) fn from_text(text: &str) -> Result<Self, String> {
+    pub(super) fn from_text(text: &str) -> std::result::Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("its metadata `{KEY}` is damaged: {error}"))
     }
 
@@ -59,6 +84,27 @@ impl ModelMark {
     pub fn is_same_model(&self, other: &Self) -> bool {
         (self.model_bytes, self.model_checksum) == (other.model_bytes, other.model_checksum)
     }
+}
+
+/// A checksum of the values as `f32`, the same for the same rows in any order.
+pub(super) fn values_checksum(rows: &Rows) -> Result<u64> {
+    let (dim, mut sum, mut values) = (rows.dim().max(1), 0_u64, Vec::new());
+    for first in (0..rows.rows()).step_by(BLOCK) {
+        values.resize(BLOCK.min(rows.rows() - first) * rows.dim(), 0.0);
+        rows.read_into(first, &mut values)?;
+        sum = values.chunks_exact(dim).fold(sum, |sum, row| sum.wrapping_add(hash(row)));
+    }
+    Ok(sum)
+}
+
+/// A hash of a row whose bits all depend on all values, so that a sum of hashes hardly stays the same when rows change.
+fn hash(row: &[f32]) -> u64 {
+    let step = |hash: u64, value: &f32| {
+        (hash.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    };
+    let mixed = row.iter().fold(0, step);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    mixed ^ (mixed >> 32)
 }
 
 /// The file that `embed` writes next to a file of embeddings, with the model and input that made it.
@@ -86,7 +132,9 @@ pub fn model_of(embeddings: &Path, inside: Option<ModelMark>) -> Option<ModelMar
         model_bytes,
         model_checksum,
         rows,
+        values: None,
         classes,
+        is_altered: false,
     };
     beside.map(marked).or(inside)
 }

@@ -44,6 +44,8 @@ pub fn open_columns(
 ) -> Result<OpenTable> {
     let mut table = open_alone(path, columns)?;
     table.require_unique_ids(path)?;
+    let altered = table.mark.as_mut().map(|mark| mark.compare(&table.rows)).transpose()?;
+    table.notes.extend(altered.flatten());
     let beside = joined(&mut table, RowNames::beside(path)?)?;
     let given = joined(&mut table, labels.map(|file| RowNames::read(file, "label")).transpose()?)?;
     let about = &mut table.about;

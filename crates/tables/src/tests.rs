@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::mark::values_checksum;
 use super::*;
 
 mod any_two_files;
@@ -697,8 +698,17 @@ fn the_model_that_made_a_file_is_stored_in_it() {
         trained: vec!["a \"b\"".to_owned()],
         unseen: vec!["\u{e9}".to_owned()],
     });
-    let mark = ModelMark { model_bytes: 5_000_000_000, model_checksum: u32::MAX, rows: 3, classes };
     let source = open_npy(&fixture("f4.npy")).unwrap();
+    let values = Some(values_checksum(&source).unwrap());
+    let is_altered = false;
+    let mark = ModelMark {
+        model_bytes: 5_000_000_000,
+        model_checksum: u32::MAX,
+        rows: 3,
+        values,
+        classes,
+        is_altered,
+    };
     let mut endings = vec![("npy", false), ("safetensors", true), ("csv", false)];
     endings.extend(cfg!(feature = "parquet").then_some(("parquet", true)));
     for (ending, keeps) in endings {
@@ -712,6 +722,49 @@ fn the_model_that_made_a_file_is_stored_in_it() {
     }
     assert!(mark.is_same_model(&ModelMark { rows: 9, ..mark.clone() }));
     assert!(!mark.is_same_model(&ModelMark { model_checksum: 0, ..mark.clone() }));
+}
+
+/// A merge by another program keeps the statement of the first file.
+#[test]
+fn rows_that_were_replaced_are_named() {
+    let folder = Folder::new();
+    let rows = |order: &[usize], last: f32| {
+        let all = [1.0, 2.0, 3.0, 4.0, 0.0, last];
+        let data = order.iter().flat_map(|row| all[2 * row..][..2].to_vec()).collect();
+        Rows::in_memory(Path::new("rows"), order.len(), 2, data)
+    };
+    let written = |ending: &str, rows: &Rows, values: Option<u64>| {
+        let name = format!("a.{ending}");
+        let (format, mut out) = (Format::of(Path::new(&name)).unwrap(), Vec::new());
+        let mark = ModelMark {
+            model_bytes: 1,
+            model_checksum: 2,
+            rows: 3,
+            values,
+            classes: None,
+            is_altered: false,
+        };
+        write_table(format, &mut out, rows, &About::default(), Some(&mark)).unwrap();
+        read_embeddings(&folder.file(&name, out)).unwrap()
+    };
+    let mut endings = vec!["safetensors"];
+    endings.extend(cfg!(feature = "parquet").then_some("parquet"));
+    for ending in endings {
+        let all = rows(&[0, 1, 2], 5.0);
+        let sum = values_checksum(&all).unwrap();
+        for (rows, values, is_altered) in [
+            (&all, None, false),
+            (&rows(&[2, 0, 1], 5.0), Some(sum), false),
+            (&rows(&[0, 1, 2], -5.0), Some(sum), true),
+            (&rows(&[0, 1, 1], 5.0), Some(sum), true),
+            // Rows that were added or removed have another number.
+            (&rows(&[0, 1], 5.0), Some(sum), false),
+        ] {
+            let table = written(ending, rows, values);
+            assert_eq!(table.mark.expect("stated").is_altered, is_altered, "{ending}");
+            assert_eq!(table.notes.concat().contains("rows were replaced or changed"), is_altered);
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]

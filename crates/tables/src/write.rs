@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::about::{About, AboutColumn};
-use super::error::{Problem, Result};
-use super::mark::{KEY, ModelMark};
+use super::error::{Error, Problem, Result};
+use super::mark::{KEY, ModelMark, values_checksum};
 use super::npy::npy_header;
 use super::rows::Rows;
 use super::table::ending;
@@ -73,6 +73,12 @@ pub fn write_table(
     about: &About,
     mark: Option<&ModelMark>,
 ) -> io::Result<()> {
+    let with_values = |mark: &ModelMark| {
+        let values = mark.values.map_or_else(|| values_checksum(rows), Ok)?;
+        Ok(ModelMark { values: Some(values), ..mark.clone() })
+    };
+    let mark = mark.map(with_values).transpose().map_err(|error: Error| io::Error::other(error))?;
+    let mark = mark.as_ref();
     match format {
         Format::Npy => {
             let mut out = out;

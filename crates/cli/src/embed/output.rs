@@ -57,7 +57,14 @@ impl MadeBy {
 
     fn mark(&self) -> ModelMark {
         let (model_bytes, model_checksum) = (self.model.0 as u64, self.model.1);
-        ModelMark { model_bytes, model_checksum, rows: self.rows as u64, classes: self.classes.clone() }
+        ModelMark {
+            model_bytes,
+            model_checksum,
+            rows: self.rows as u64,
+            values: None,
+            classes: self.classes.clone(),
+            is_altered: false,
+        }
     }
 }
 
@@ -90,7 +97,8 @@ pub(crate) fn mark_of(embeddings: &Path, inside: Option<ModelMark>) -> anyhow::R
             );
         }
     }
-    let mark = made.mark();
+    let is_altered = inside.as_ref().is_some_and(|inside| inside.is_altered);
+    let mark = ModelMark { is_altered, ..made.mark() };
     ensure!(
         inside.is_none_or(|inside| inside.is_same_model(&mark)),
         "{}: made by a different model than {} states; remove the file that is wrong",

@@ -59,8 +59,8 @@ pub(crate) struct Shared {
     notes: Vec<String>,
     /// Labels whose rows are left out, and how many rows were.
     ignored: Vec<(String, usize)>,
-    /// Whether rows were added to a file after `embed` wrote it, perhaps of another model.
-    has_added_rows: bool,
+    /// Whether rows of a file were added or replaced after `embed` wrote it, perhaps by those of another model.
+    has_other_rows: bool,
 }
 
 impl std::ops::Deref for Shared {
@@ -116,8 +116,9 @@ impl Shared {
             ));
         }
         let table = table.read()?;
+        self.has_other_rows |= mark.as_ref().is_some_and(|mark| mark.is_altered);
         if let Some(ModelMark { rows, .. }) = mark.filter(|mark| table.rows as u64 > mark.rows) {
-            self.has_added_rows = true;
+            self.has_other_rows = true;
             self.notes.push(format!(
                 "{} has {} rows, but `embed` wrote {rows}: rows were added, perhaps of another model.",
                 path.display(),
@@ -129,7 +130,7 @@ impl Shared {
 
     /// The model of all files that were read; `None` if one of them does not state it.
     pub(crate) fn model(&self) -> Option<ModelFile> {
-        let known = self.unmarked.is_none() && !self.has_added_rows;
+        let known = self.unmarked.is_none() && !self.has_other_rows;
         self.mark.as_ref().filter(|_| known).map(|(mark, _)| (mark.model_bytes, mark.model_checksum))
     }
 
