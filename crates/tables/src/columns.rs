@@ -975,6 +975,10 @@ mod tests {
                 ("yes", ["true", "false"]),
             ]
         );
+        let said =
+            [table.required("list"), table.required("other")].map(|found| found.unwrap_err().to_string());
+        assert!(said[0].contains("column `list` holds lists or groups"), "{said:?}");
+        assert!(said[1].contains("has no column `other`"), "{said:?}");
         let mut left_out = table.left_out().to_vec();
         left_out.sort();
         let expected =

@@ -108,8 +108,7 @@ impl RowNames {
     /// # Errors
     /// [`Problem::NoColumn`]; [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless the column has just these ids.
     pub fn in_order_of_ids(mut self, column: &'static str, ids: &[String], table: &Path) -> Result<Self> {
-        let found = || Problem::NoColumn { column, found: self.table.columns.clone() }.at(&self.path);
-        let at = self.table.column(column).ok_or_else(found)?;
+        let at = self.table.required(column).map_err(|problem| problem.at(&self.path))?;
         let order = self.positions(at, ids, table)?;
         self.reorder(&order);
         Ok(self)

@@ -199,11 +199,9 @@ impl RowNames {
     /// A column that must exist and have no empty entry.
     ///
     /// # Errors
-    /// [`Problem::NoColumn`]; [`Problem::Field`] or [`Problem::Cell`] for an empty entry.
+    /// [`Problem::NoColumn`] or [`Problem::NoTexts`]; [`Problem::Field`] or [`Problem::Cell`] for an empty entry.
     pub fn required(&self, column: &'static str) -> Result<Vec<String>> {
-        let Some(at) = self.table.column(column) else {
-            return Err(Problem::NoColumn { column, found: self.table.columns.clone() }.at(&self.path));
-        };
+        let at = self.table.required(column).map_err(|problem| problem.at(&self.path))?;
         if let Some(row) = self.table.rows.iter().position(|row| row[at].is_empty()) {
             return Err(self.table.wrong(row, at, "a name").at(&self.path));
         }

@@ -39,6 +39,18 @@ impl TextTable {
         self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
     }
 
+    /// As [`column`](Self::column), for a column that must exist.
+    ///
+    /// # Errors
+    /// [`Problem::NoTexts`] for a column that was left out; [`Problem::NoColumn`] for any other name.
+    pub fn required(&self, name: &'static str) -> Result<usize, Problem> {
+        let left_out = || self.left_out.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+        self.column(name).ok_or_else(|| match left_out() {
+            Some((column, found)) => Problem::NoTexts { column: column.clone(), found },
+            None => Problem::NoColumn { column: name, found: self.columns.clone() },
+        })
+    }
+
     /// Columns that were left out because they cannot be written as text, with their content in words.
     pub fn left_out(&self) -> &[(String, &'static str)] {
         &self.left_out

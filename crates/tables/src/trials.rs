@@ -304,9 +304,11 @@ fn of_table(
     wanted: Wanted,
     take: &mut impl FnMut(&Trial<'_>) -> Result<()>,
 ) -> Result<usize> {
-    let column = |column: &'static str, required: bool| match table.column(column) {
-        None if required => Err(Problem::NoColumn { column, found: table.columns.clone() }.at(path)),
-        found => Ok(found),
+    let column = |column: &'static str, required: bool| {
+        if required {
+            return table.required(column).map(Some).map_err(|problem| problem.at(path));
+        }
+        Ok(table.column(column))
     };
     let (a, b) = (column("a", wanted.pair)?, column("b", wanted.pair)?);
     let (score, same) = (column("score", wanted.score)?, column("same", wanted.same)?);

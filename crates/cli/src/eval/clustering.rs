@@ -144,7 +144,8 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let agreement = clustering::agreement(embeddings.labels(), &clusters).map_err(blame)?;
     drop(waiting);
     let without_noise = agreement.clusters - usize::from(noise.is_some_and(|rows| rows > 0));
-    warnings.extend(without_information(without_noise, embeddings.rows()));
+    let clustered = embeddings.rows() - noise.unwrap_or(0);
+    warnings.extend(without_information(without_noise, [clustered, embeddings.rows()]));
     let mut rows = vec![
         ["classes".to_owned(), agreement.classes.to_string()],
         ["clusters".to_owned(), without_noise.to_string()],
@@ -174,10 +175,13 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
         .show(&arguments.output)
 }
 
-/// A sentence on clusters that say nothing of the classes.
-fn without_information(clusters: usize, rows: usize) -> Option<String> {
+/// A sentence on clusters that say nothing of the classes. `clustered` are the rows that are not noise, of all `rows`.
+fn without_information(clusters: usize, [clustered, rows]: [usize; 2]) -> Option<String> {
     match clusters {
         0 => Some("All embeddings are noise: lower --cosine or --least.".to_owned()),
+        1 if clustered < rows => Some(format!(
+            "All {clustered} embeddings that are not noise are in one cluster, which says nothing of their classes."
+        )),
         1 => Some("All embeddings are in one cluster, which says nothing of the classes.".to_owned()),
         _ if clusters == rows => {
             Some("Each embedding is a cluster of its own, so the purity is 1 with any labels.".to_owned())

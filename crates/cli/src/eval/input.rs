@@ -181,7 +181,10 @@ impl SetArguments {
 
     /// For reading this set and the other files of the command.
     pub(crate) fn shared(&self) -> Shared {
-        let ignored = self.ignore.iter().map(|label| (label.clone(), 0)).collect();
+        // A label may be given twice.
+        let mut seen = HashSet::new();
+        let different = self.ignore.iter().filter(|label| seen.insert(*label));
+        let ignored = different.map(|label| (label.clone(), 0)).collect();
         Shared { pattern: self.columns.clone(), ignored, ..Shared::default() }
     }
 

@@ -111,7 +111,8 @@ pub(crate) fn leave_out(
         let rows = labels.iter().filter(|label| *label == name).count();
         *found += rows;
         if rows > 0 {
-            without.push(format!("{rows} rows with the label \"{}\"", echo(name)));
+            let what = if rows == 1 { "row" } else { "rows" };
+            without.push(format!("{rows} {what} with the label \"{}\"", echo(name)));
         }
     }
     if without.is_empty() {

@@ -444,6 +444,8 @@ fn identification_clustering_and_geometry_answer() {
         &["clustering", "gallery.csv", "--method", "dbscan", "--cosine", "0.99", "--least", "2"],
     );
     assert_eq!((&dense["noise"], &dense["clusters"]), (&2.into(), &1.into()));
+    let said = dense["warnings"].to_string();
+    assert!(said.contains("All 3 embeddings that are not noise are in one cluster"), "{said}");
     let lines = |arguments: &[&str]| {
         let cluster = ["clustering", "gallery.csv", "--assignments", "clusters.csv"];
         found(&place, &[&cluster[..], arguments].concat());

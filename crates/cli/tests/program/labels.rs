@@ -103,6 +103,8 @@ fn junk_is_left_out_as_the_protocol_does() {
     assert!(ignored["compared"].to_string().contains("without 2 rows with the label"), "{ignored}");
     assert!(!ignored["warnings"].to_string().contains("have the label"), "{ignored}");
     near(&ignored["retrieval"]["mean_average_precision"], 0.75);
+    let twice = found(&place, &[&command[..], &["--ignore", "-1", "--ignore", "-1"]].concat());
+    assert_eq!(twice["compared"], ignored["compared"]);
     let refused = |arguments: &[&str], fragment: &str| {
         place.refused(&[&["eval"], arguments].concat(), &[fragment]);
     };

@@ -35,9 +35,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     if let Some((column, found)) = table.left_out().iter().find(|(name, _)| has_meaning(name)) {
         return Err(wrong(Problem::NoTexts { column: column.clone(), found }));
     }
-    let at_path = table
-        .column("path")
-        .ok_or_else(|| wrong(Problem::NoColumn { column: "path", found: table.columns.clone() }))?;
+    let at_path = table.required("path").map_err(wrong)?;
     if table.rows.is_empty() {
         return Err(wrong(Problem::Empty));
     }

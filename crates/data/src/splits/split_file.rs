@@ -193,10 +193,7 @@ impl SplitFile {
         check_content(path)?;
         let table = read_texts(path)?;
         let wrong = |problem: Problem| Error::from(problem.at(path));
-        let column = |column: &'static str| {
-            let found = || wrong(Problem::NoColumn { column, found: table.columns.clone() });
-            table.column(column).ok_or_else(found)
-        };
+        let column = |column: &'static str| table.required(column).map_err(wrong);
         let (at_sample, at_part, at_content) = (column("sample")?, column("part")?, table.column(CONTENT));
         let mut names: Vec<String> = table.rows.iter().map(|fields| fields[at_sample].clone()).collect();
         without_decimals(&mut names);
