@@ -179,6 +179,18 @@ pub enum Error {
         /// The second.
         second: usize,
     },
+    /// A line of a list of class names that moves the others, or is moved.
+    #[error("{path}: line {line} is {found:?}: {reason}")]
+    ClassLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The name.
+        found: String,
+        /// Both ways to understand it, and what to do.
+        reason: Box<str>,
+    },
     /// Data without a usable sample.
     #[error("{path}: no usable sample; the first of {count} bad images, rows or shards is {first}")]
     NothingUsable {
@@ -459,6 +471,24 @@ pub enum Error {
     SplitRows {
         /// The file.
         path: PathBuf,
+    },
+    /// A split with a column of labels that are not those of the data.
+    #[error(
+        "{path}: {} another label in this file than in the data: the first is {sample:?} with the label {label:?}, and its class in the data is \
+         {class:?}. If samples were renamed or relabelled, split the data again; if the column `label` is something else, rename it",
+        plural(*count, "sample has", "samples have")
+    )]
+    SplitLabels {
+        /// The file.
+        path: PathBuf,
+        /// Number of such samples.
+        count: usize,
+        /// The first of them.
+        sample: Box<str>,
+        /// Its label in the file.
+        label: Box<str>,
+        /// Its class in the data.
+        class: Box<str>,
     },
     /// A split whose names mean other samples than when it was written.
     #[error(

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use super::combined::combined_labels;
 use super::echo::echo;
 use super::error::Problem;
 
@@ -107,8 +108,13 @@ fn require_no_ends<'a>(
     Ok(())
 }
 
-/// A part of a sentence on labels of several fields, one per row.
+/// A part of a sentence on labels of several fields, or that combine several labels, one per row.
 pub fn several_fields<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    as_columns(labels.clone()).or_else(|| combined_labels(labels))
+}
+
+/// A part of a sentence on labels that all have the same number of fields.
+fn as_columns<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     let fields = Fields::of(labels.clone())?;
     let first = echo(labels.clone().next()?);
     if fields.have_names() {
@@ -211,6 +217,7 @@ mod tests {
             );
         }
         assert!(said(&["k3 c1", "k3 c2", "k4 c1"]).unwrap().contains("(3 classes)"));
+        assert!(said(&["k3", "k4", "k3;k4"]).unwrap().contains("\"k3;k4\" of \"k3\" and \"k4\""));
         // One of the words names the class already, and names of people.
         for labels in [
             &["polar bear", "brown bear", "polar bear", "red fox", "red fox"][..],

@@ -5,6 +5,7 @@ mod about;
 mod column_names;
 #[cfg(feature = "parquet")]
 mod columns;
+mod combined;
 mod csv_table;
 mod echo;
 mod error;
@@ -43,6 +44,7 @@ mod trials;
 mod write;
 
 pub use about::{About, AboutColumn};
+pub use combined::combined_labels;
 pub use echo::{echo, echo_list, first_names};
 pub use error::{Error, Problem, Result};
 pub use fields::several_fields;
@@ -50,7 +52,7 @@ pub use group_column::GroupColumns;
 pub use keys::{Keys, SharedKey};
 pub use label_column::LabelColumn;
 pub use mark::{ModelMark, TrainingClasses, made_by_path, model_of};
-pub use names::{NamedRows, RowNames, names_path};
+pub use names::{NamedRows, RowNames, is_heading, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;

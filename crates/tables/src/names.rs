@@ -18,7 +18,7 @@ use super::{memory, npy};
 /// Extensions of formats that other programs use for labels, and that are not read.
 const NOT_TEXT: [&str; 10] = ["npz", "pkl", "pickle", "pt", "pth", "h5", "hdf5", "mat", "xlsx", "xls"];
 /// Names of a column of labels, in small letters and without other characters, that are hardly a class.
-const HEADINGS: [&str; 12] = [
+const HEADINGS: [&str; 16] = [
     "label",
     "labels",
     "labelid",
@@ -31,7 +31,17 @@ const HEADINGS: [&str; 12] = [
     "targets",
     "truelabel",
     "groundtruth",
+    "name",
+    "names",
+    "category",
+    "categories",
 ];
+
+/// Whether the first entry of a list of classes is hardly a class, but the name of a column.
+pub fn is_heading(name: &str) -> bool {
+    let name = plain(name);
+    HEADINGS.contains(&name.as_str())
+}
 
 /// Rejects a text whose first line names the column: as a name of its own, it would move all others by one row. In double quotes it is a name.
 fn require_no_heading(text: &str, names: &[String], what: &'static str) -> Result<(), Problem> {
@@ -39,7 +49,7 @@ fn require_no_heading(text: &str, names: &[String], what: &'static str) -> Resul
         return Ok(());
     };
     let is_number = |name: &String| name.parse::<f64>().is_ok();
-    let is_heading = plain(first) == what || HEADINGS.contains(&plain(first).as_str());
+    let is_heading = plain(first) == what || is_heading(first);
     // A word before numbers only is no class, unless it says that a row has none.
     let is_odd = !is_number(first) && !may_be_no_class(first) && others.iter().all(is_number);
     if text.trim_start().starts_with('"') || others.contains(first) || !(is_heading || is_odd) {

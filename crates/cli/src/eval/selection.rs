@@ -86,6 +86,8 @@ fn parts(table: &EmbeddingTable, labels: &[String], path: &Path) -> anyhow::Resu
     let classes: HashMap<&str, &str> =
         ids.iter().map(String::as_str).zip(labels.iter().map(String::as_str)).collect();
     file.require_rows(path, |sample| classes.get(sample).copied())?;
+    let names: HashSet<&str> = labels.iter().map(String::as_str).collect();
+    file.require_labels(path, |sample| classes.get(sample).copied(), |label| names.contains(label))?;
     let parts: HashMap<&str, SplitPart> =
         file.samples().iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
     let part = |sample: &String| {

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use widemargin_tables::{combined_labels, several_fields};
+
 use crate::file_names::text_of;
 use crate::place::ImagePlace;
+use crate::sources::derived_names::derived;
 use crate::sources::folder;
 use crate::sources::folder_options::{FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
+use crate::sources::path_classes::contradictions;
 use crate::sources::path_parts::{Sample, in_file_names, in_folders};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::{manifest, shards};
@@ -42,23 +46,31 @@ impl Listing {
             SourceKind::Image => one_image(path),
             SourceKind::Idx | SourceKind::Table => return Err(Error::NotImages { path: path.to_path_buf() }),
         };
-        let found = unread_parts(&listing, folders.parts);
-        listing.notes.extend(found);
+        let doubts = doubts(&listing, folders.parts);
+        listing.notes.extend(doubts);
         Ok(listing)
     }
 }
 
-/// A sentence on parts that the paths of the images name, if the data marks no parts.
-fn unread_parts(listing: &Listing, parts: PartFolders) -> Option<String> {
-    if listing.has_parts() || parts == PartFolders::None {
-        return None;
-    }
+/// What names of files, folders and classes say against the way in which they are read, as sentences.
+fn doubts(listing: &Listing, parts: PartFolders) -> Vec<String> {
     let sample =
         |image: usize| Sample { path: listing.found[image].place.inner(), class: listing.label(image) };
     let samples: Vec<Sample<'_>> = (0..listing.len()).map(sample).collect();
-    // The folders of the other kinds were read.
-    let folders = (listing.kind() == SourceKind::Manifest).then(|| in_folders(&samples, "images")).flatten();
-    folders.or_else(|| in_file_names(&samples))
+    let is_folder = listing.kind() == SourceKind::Folder;
+    let unread_parts = || {
+        // The folders of the other kinds were read.
+        let in_paths = listing.kind() == SourceKind::Manifest;
+        in_paths.then(|| in_folders(&samples, "images")).flatten().or_else(|| in_file_names(&samples))
+    };
+    let parts_are_open = !listing.has_parts() && parts != PartFolders::None;
+    let labels = || samples.iter().filter_map(|sample| sample.class);
+    let combined = if is_folder { combined_labels(labels()) } else { several_fields(labels()) };
+    let combined = combined.map(|found| format!("{}: {found}.", listing.path.display()));
+    let against = if is_folder { None } else { contradictions(&samples) };
+    let paths: Vec<&Path> = samples.iter().map(|sample| sample.path).collect();
+    let parts = parts_are_open.then(unread_parts).flatten();
+    [parts, combined, against, derived(&paths)].into_iter().flatten().collect()
 }
 
 fn one_image(path: &Path) -> Listing {

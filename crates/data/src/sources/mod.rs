@@ -2,13 +2,16 @@
 //!
 //! [`source`] detects what a path names. The readers of images all produce a [`listing`].
 
+mod derived_names;
 pub(crate) mod folder;
 pub(crate) mod folder_options;
 pub(crate) mod idx;
+pub(crate) mod idx_classes;
 pub(crate) mod images;
 pub(crate) mod listing;
 mod manifest;
 pub(crate) mod near_columns;
+mod path_classes;
 pub(crate) mod path_parts;
 mod shard_classes;
 mod shard_files;

@@ -3,7 +3,8 @@
 //! In an image folder and in shards, folders named like parts are the parts, or an error. A manifest and a table say their parts in a column
 //! `split`. Without it, held-out samples are drawn from all samples, and test samples of the data set are trained on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 use widemargin_tables::{About, first_names};
@@ -11,6 +12,7 @@ use widemargin_tables::{About, first_names};
 use crate::Part;
 use crate::file_names::text_of;
 use crate::part::{part_in_name, part_in_words, part_meant, words_of};
+use crate::sources::skipped::FileCount;
 
 /// How many folders a sentence names.
 const NAMED: usize = 6;
@@ -32,15 +34,19 @@ struct PartFolder<'a> {
 /// A sentence on folders that name parts, for samples whose folders say nothing.
 pub(crate) fn in_folders(samples: &[Sample<'_>], unit: &str) -> Option<String> {
     let common = common_folders(samples);
-    let mut named = BTreeMap::<String, PartFolder<'_>>::new();
+    let mut found = HashMap::<&OsStr, Option<PartFolder<'_>>>::new();
     for sample in samples {
-        let folders: BTreeSet<String> = folders_of(sample.path).skip(common).collect();
-        for folder in folders.into_iter().filter(|folder| part_in_name(folder).is_some()) {
-            let folder = named.entry(folder).or_default();
-            folder.samples += 1;
-            folder.classes.insert(sample.class);
+        let folders: BTreeSet<&OsStr> = folders_of(sample.path).skip(common).collect();
+        for folder in folders {
+            let is_part = || part_in_name(&text_of(folder.as_ref())).map(|_| PartFolder::default());
+            if let Some(folder) = found.entry(folder).or_insert_with(is_part) {
+                folder.samples += 1;
+                folder.classes.insert(sample.class);
+            }
         }
     }
+    let texts = found.into_iter().filter_map(|(name, folder)| Some((text_of(name.as_ref()), folder?)));
+    let mut named: BTreeMap<String, PartFolder<'_>> = texts.collect();
     // A class can have such a name, as `test tube`.
     named.retain(|_, folder| folder.classes.len() > 1 || folder.classes.contains(&None));
     let has = |part: Part| named.keys().any(|name| part_in_name(name) == Some(part));
@@ -66,29 +72,31 @@ pub(crate) fn in_ids(about: &About) -> Option<String> {
 
 /// A sentence on file names that name parts, if most do.
 pub(crate) fn in_file_names(samples: &[Sample<'_>]) -> Option<String> {
-    let part = |sample: &&Sample<'_>| {
-        part_in_words(&words_of(&sample.path.file_stem().map(|stem| text_of(stem.as_ref()))?))
-    };
-    let of = |wanted: Part| samples.iter().filter(move |sample| part(sample) == Some(wanted));
-    let name = |sample: &Sample<'_>| sample.path.file_name().map(|name| text_of(name.as_ref()));
-    let first = |wanted: Part| of(wanted).next().and_then(name);
-    let (train, test) = (first(Part::Train)?, first(Part::Test)?);
-    let counts = [of(Part::Train).count(), of(Part::Test).count()];
-    (2 * (counts[0] + counts[1]) >= samples.len()).then(|| {
+    let [mut train, mut test] = [FileCount::default(), FileCount::default()];
+    for name in samples.iter().filter_map(|sample| sample.path.file_name()) {
+        let stem = Path::new(name).file_stem().unwrap_or_default();
+        match part_in_words(&words_of(&text_of(stem.as_ref()))) {
+            Some(Part::Train) => train.add(&text_of(name.as_ref())),
+            Some(Part::Test) => test.add(&text_of(name.as_ref())),
+            None => {}
+        }
+    }
+    let most = 2 * (train.count + test.count) >= samples.len();
+    (train.count > 0 && test.count > 0 && most).then(|| {
         format!(
-            "The file names of {} images say train and those of {} say test (the first are `{train}` and `{test}`), but names of files are not read, \
-             so the samples to hold out are drawn from all images. To keep these parts, put the files into folders `train` and `test`, or give \
-             the parts with --split.",
-            counts[0], counts[1]
+            "The file names of {} images say train and those of {} say test (the first are `{}` and `{}`), but names of files are not read, so the \
+             samples to hold out are drawn from all images. To keep these parts, put the files into folders `train` and `test`, or give the \
+             parts with --split.",
+            train.count, test.count, train.first, test.first
         )
     })
 }
 
 /// The folders of a path, without its root.
-fn folders_of(path: &Path) -> impl Iterator<Item = String> {
+pub(crate) fn folders_of(path: &Path) -> impl DoubleEndedIterator<Item = &OsStr> {
     let folders = path.parent().into_iter().flat_map(Path::components);
     folders.filter_map(|folder| match folder {
-        Component::Normal(name) => Some(text_of(name.as_ref())),
+        Component::Normal(name) => Some(name),
         _ => None,
     })
 }
@@ -96,9 +104,9 @@ fn folders_of(path: &Path) -> impl Iterator<Item = String> {
 /// How many folders all paths begin with.
 fn common_folders(samples: &[Sample<'_>]) -> usize {
     let Some(first) = samples.first() else { return 0 };
-    let first: Vec<String> = folders_of(first.path).collect();
     let shared = |sample: &Sample<'_>| {
-        folders_of(sample.path).zip(&first).take_while(|(folder, expected)| folder == *expected).count()
+        let both = folders_of(sample.path).zip(folders_of(first.path));
+        both.take_while(|(folder, expected)| folder == expected).count()
     };
     samples.iter().map(shared).min().unwrap_or(0)
 }

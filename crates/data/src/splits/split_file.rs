@@ -73,6 +73,8 @@ pub struct SplitFile {
     contents: Vec<Option<u32>>,
     /// If the samples are known by their row numbers: a checksum of their classes, in order.
     rows: Option<u32>,
+    /// The column `label` of a file of another program; empty if there is none.
+    labels: Vec<String>,
 }
 
 /// The column with the checksums of the contents.
@@ -104,7 +106,7 @@ impl SplitFile {
     /// A split of these samples; `about` is a comment about its origin, in one line.
     pub fn new(about: impl Into<String>, samples: impl IntoIterator<Item = (String, SplitPart)>) -> Self {
         let samples = samples.into_iter().collect();
-        Self { about: about.into(), samples, contents: Vec::new(), rows: None }
+        Self { about: about.into(), samples, contents: Vec::new(), rows: None, labels: Vec::new() }
     }
 
     /// With the digests of the contents of the samples, in order; see [`SampleSet::digest`].
@@ -135,6 +137,36 @@ impl SplitFile {
             return Err(Error::SplitRows { path: path.to_path_buf() });
         }
         Ok(())
+    }
+
+    /// Checks that the labels of the file, if it has any, are those of the data. A label that is no class of the data counts if at least half of the
+    /// labels agree; the others may be something else. `class_of` gives the class of a sample; samples without one are not checked.
+    ///
+    /// # Errors
+    /// [`Error::SplitLabels`] with the first sample.
+    pub fn require_labels<'a>(
+        &self,
+        path: &Path,
+        class_of: impl Fn(&str) -> Option<&'a str>,
+        is_class: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let rows = self.samples.iter().zip(&self.labels).filter(|(_, label)| !label.is_empty());
+        let rows: Vec<(&str, &str, &str)> = rows
+            .filter_map(|((sample, _), label)| {
+                Some((sample.as_str(), label.as_str(), class_of(sample)?.trim()))
+            })
+            .collect();
+        let differs = |row: &&(&str, &str, &str)| row.1 != row.2;
+        let are_classes = 2 * rows.iter().filter(differs).count() <= rows.len();
+        let wrong = rows.iter().filter(differs).filter(|row| are_classes || is_class(row.1));
+        let Some((sample, label, class)) = wrong.clone().next() else { return Ok(()) };
+        Err(Error::SplitLabels {
+            path: path.to_path_buf(),
+            count: wrong.count(),
+            sample: (*sample).into(),
+            label: (*label).into(),
+            class: (*class).into(),
+        })
     }
 
     /// The samples with their parts, in order.
@@ -235,14 +267,20 @@ impl SplitFile {
             return Err(wrong(Problem::Empty));
         }
         let about = path.display().to_string();
-        Ok(Self { about, samples, contents, rows: stored_rows(path) })
+        let mut labels: Vec<String> = table
+            .column("label")
+            .map(|at| table.rows.iter().map(|fields| fields[at].trim().to_owned()).collect())
+            .unwrap_or_default();
+        without_decimals(&mut labels);
+        Ok(Self { about, samples, contents, rows: stored_rows(path), labels })
     }
 
     /// The part of each sample of `set`, in its order.
     ///
     /// # Errors
     /// [`Error::SplitMisfit`], which names `path`, if the file does not list a sample of the set, or lists more samples that are not in the set
-    /// than were left out of the set as bad; [`Error::SplitRows`] and [`Error::SplitContents`] if names mean other samples than they did.
+    /// than were left out of the set as bad; [`Error::SplitRows`], [`Error::SplitLabels`] and
+    /// [`Error::SplitContents`] if names mean other samples than they did.
     pub fn parts_of(&self, set: &SampleSet, path: &Path) -> Result<Vec<SplitPart>> {
         let mut parts: HashMap<&str, SplitPart> =
             self.samples.iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
@@ -254,11 +292,13 @@ impl SplitFile {
         };
         let found: Vec<Option<SplitPart>> =
             (0..set.len()).map(|sample| parts.remove(set.sample_id(sample).as_str())).collect();
-        if self.rows.is_some() {
+        if self.rows.is_some() || !self.labels.is_empty() {
             let class = |class: &u32| set.class_names()[*class as usize].as_str();
             let names = (0..set.len()).map(|sample| set.sample_id(sample));
             let classes: HashMap<String, &str> = names.zip(set.labels().iter().map(class)).collect();
-            self.require_rows(path, |name| classes.get(name).copied())?;
+            let class_of = |name: &str| classes.get(name).copied();
+            self.require_rows(path, class_of)?;
+            self.require_labels(path, class_of, |label| set.class_names().iter().any(|name| name == label))?;
         }
         if let Some(first) = found.iter().position(Option::is_none) {
             let count = found.iter().filter(|part| part.is_none()).count();
@@ -476,6 +516,33 @@ mod tests {
         ] {
             let said = read(text).unwrap_err().to_string();
             assert!(said.contains(expected) && said.contains("split.csv"), "{said}");
+        }
+    }
+
+    #[test]
+    fn labels_that_contradict_the_data_are_refused_by_name() {
+        let checked = |text: &str| {
+            let classes = [("a/1", "a"), ("a/2", "a"), ("b/1", "b"), ("b/2", "b")];
+            let class_of =
+                |sample: &str| classes.iter().find(|(name, _)| *name == sample).map(|(_, class)| *class);
+            let is_class = |label: &str| classes.iter().any(|(_, class)| *class == label);
+            read(text).unwrap().require_labels(Path::new("s.csv"), class_of, is_class)
+        };
+        let said = checked("sample,label,part\na/1,a,train\na/2,b,train\nb/1,b,test\nb/2,a,test\n")
+            .unwrap_err()
+            .to_string();
+        let start = "s.csv: 2 samples have another label in this file than in the data: the first is \"a/2\" with the label \"b\", and its class in the \
+                     data is \"a\"";
+        assert!(said.starts_with(start), "{said}");
+        // The class was renamed in the data.
+        assert!(checked("sample,label,part\na/1,a,train\na/2,a,test\nb/1,c,test\n").is_err());
+        for text in [
+            "sample,label,part\na/1,a,train\na/2,,test\nb/1,b,test\n",
+            "sample,label,part\na/1,animal,train\nb/1,animal,test\n",
+            "sample,label,part\na/1,0,train\nb/1,1,test\n",
+            "sample,part\na/1,train\n",
+        ] {
+            assert!(checked(text).is_ok(), "{text}");
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use widemargin_tables::combined_labels;
+
 use super::options::OpenOptions;
 use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
@@ -19,6 +21,7 @@ use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::folder_options::ClassFolder;
 use crate::sources::idx::{self, IdxFiles, IdxPart};
+use crate::sources::idx_classes::class_names;
 use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::near_columns::camera_sentence;
 use crate::sources::source::{Source, SourceKind};
@@ -99,17 +102,19 @@ impl ImageSet {
             return Err(Error::ShapesDiffer { path: test_images.clone(), found, expected });
         }
         let class_file = folder.join(CLASS_FILE);
+        let labels = || train.labels.iter().chain(&test.labels).copied();
         let names = if class_file.exists() {
-            class_names(&class_file)?
+            class_names(&class_file, labels())?
         } else if embedded::is_fashion_mnist(&train) {
             fashion_classes()
         } else {
-            let labels = || train.labels.iter().chain(&test.labels).copied();
             let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
             (0..=largest).map(|label| label.to_string()).collect()
         };
         let mut set = Self::from_idx(&name_of(folder), folder, [train, test], &names)?;
         set.catalogue.warnings = idx::notes(folder, files);
+        let combined = combined_labels(names.iter().map(String::as_str));
+        set.catalogue.warnings.extend(combined.map(|found| format!("{}: {found}.", class_file.display())));
         Ok(set)
     }
 
@@ -292,19 +297,6 @@ impl ImageSet {
         };
         set.checked(&root)
     }
-}
-
-/// The names in a list of classes, one per line. With one name twice, two classes could not be told apart.
-fn class_names(path: &Path) -> Result<Vec<String>> {
-    let names = widemargin_tables::read_lines(path)?;
-    let mut lines = HashMap::new();
-    for (line, name) in (1..).zip(&names) {
-        if let Some(first) = lines.insert(name.as_str(), line) {
-            let (path, name) = (path.to_path_buf(), name.clone());
-            return Err(Error::RepeatedClass { path, name, first, second: line });
-        }
-    }
-    Ok(names)
 }
 
 /// Whether the folders of a class have several folders with images in them.
