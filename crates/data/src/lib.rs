@@ -6,6 +6,7 @@ mod batches;
 mod catalogue;
 mod census;
 mod copies;
+mod counterparts;
 mod decode;
 mod digest;
 mod error;

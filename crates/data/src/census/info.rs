@@ -8,6 +8,7 @@ use widemargin_tables::may_be_no_class;
 
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
 use crate::census::{Census, CensusSample};
+use crate::counterparts::counterparts;
 use crate::look_alike::{escaped, look_alikes};
 use crate::pixel_facts::PixelFacts;
 use crate::sources::skipped::SkippedFiles;
@@ -273,6 +274,7 @@ impl DataInfo {
             per_class: per_class.collect(),
             warnings: Vec::new(),
         };
+        info.notes.extend(info.counterparts());
         let warnings = WarningKind::ALL.map(|kind| Warning { kind, count: info.details(kind).len() });
         info.warnings = warnings.into_iter().filter(|warning| warning.count > 0).collect();
         info
@@ -329,6 +331,17 @@ impl DataInfo {
 }
 
 impl DataInfo {
+    /// A sentence on classes that are in each part under another name.
+    fn counterparts(&self) -> Option<String> {
+        let is_in = |count: Option<usize>| count.unwrap_or(0) > 0;
+        let in_parts = |train: bool, test: bool| -> Vec<&str> {
+            let classes = self.per_class.iter();
+            let classes = classes.filter(|class| [is_in(class.train), is_in(class.test)] == [train, test]);
+            classes.map(|class| class.class.as_str()).collect()
+        };
+        counterparts(&in_parts(true, false), &in_parts(false, true), in_parts(true, true).len())
+    }
+
     /// Classes in one part only, if most are in both.
     fn in_one_part(&self) -> Vec<String> {
         let parts = |class: &ClassCount| [class.train.unwrap_or(0) > 0, class.test.unwrap_or(0) > 0];
@@ -432,6 +445,16 @@ mod tests {
             DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!(info.details(WarningKind::SimilarNames), ["\"Cat\" = \"cat\""]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
+    }
+
+    #[test]
+    fn classes_of_the_parts_with_other_names_are_a_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        put(&path, b"label,split,x\na_train,train,1\na_test,test,2\nb_train,train,3\nb_test,test,4\n");
+        let info =
+            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        assert!(info.details(WarningKind::Notes)[0].contains("2 of 2 classes of `test`"));
     }
 
     #[test]

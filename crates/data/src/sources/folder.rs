@@ -19,11 +19,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use widemargin_tables::first_names;
-
 use crate::file_names::{is_hidden, is_of_program, text_of};
 use crate::part::{part_hinted, part_in_name, part_meant, part_named};
 use crate::place::ImagePlace;
+use crate::sources::class_folders::{ClassFolders, as_deepest, quoted};
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
 use crate::sources::skipped::{EmptyFolder, SkippedFiles};
@@ -31,9 +30,6 @@ use crate::sources::source::SourceKind;
 use crate::sources::walk::{self, Depth, walk};
 use crate::words::plural;
 use crate::{BadImage, Error, Part, Result};
-
-/// How many names of folders an error gives.
-const NAMED: usize = 5;
 
 /// Names of folders that have the images of a part whose labels are in a text file, as in Tiny-ImageNet.
 const FOLDERS_OF_IMAGES: [&str; 5] = ["images", "image", "imgs", "img", "jpegimages"];
@@ -68,7 +64,7 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         Some(folder.join(top(below.strip_prefix(folder).ok()?)?))
     };
     let (mut files, mut labels, mut skipped) = (Vec::new(), Labels::default(), SkippedFiles::default());
-    let mut in_classes = BTreeMap::<String, InClass>::new();
+    let mut in_classes = ClassFolders::default();
     let (mut with_images, mut unread) = (BTreeSet::new(), BTreeMap::<PathBuf, usize>::new());
     for path in walked.images {
         let below = inside(&path);
@@ -78,15 +74,7 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         };
         with_images.extend(class_folder(&below));
         let in_part = below.strip_prefix(folder).unwrap_or(&below);
-        let mut folders =
-            in_part.parent().into_iter().flat_map(Path::iter).map(|name| text_of(name.as_ref()));
-        if let Some(class) = folders.next() {
-            let inside = in_classes.entry(class).or_default();
-            match folders.next() {
-                Some(folder) => drop(inside.folders.insert(folder)),
-                None => inside.has_images = true,
-            }
-        }
+        in_classes.add(in_part);
         let class = class_of(in_part, options.class_folder).map(|class| labels.number(&class));
         let id = text_of(&below);
         files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
@@ -116,20 +104,11 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         + walked.unread.len()
         + skipped.empty_folders.len()
         + skipped.outside.count;
-    let notes = if options.class_folder == ClassFolder::Top {
-        repeated_folders(&in_classes)
-            .or_else(|| folder_beside_images(&in_classes))
-            .or_else(|| folders_below(&in_classes))
-    } else {
-        None
-    };
     let mut listing = Listing::new(root, SourceKind::Folder, files, labels);
-    let notes = notes.or_else(|| {
-        (options.class_folder == ClassFolder::Deepest)
-            .then(|| repeated_names(listing.class_names()))
-            .flatten()
-    });
-    listing.notes.extend(notes);
+    listing.notes = match options.class_folder {
+        ClassFolder::Top => in_classes.as_top().into_iter().collect(),
+        ClassFolder::Deepest => as_deepest(listing.class_names()),
+    };
     listing.sort_by_class();
     let reason = "a link back to a folder above it".to_owned();
     listing.skipped =
@@ -379,79 +358,6 @@ fn require_class_folders(
     })
 }
 
-/// What is directly in a class folder.
-#[derive(Default)]
-struct InClass {
-    has_images: bool,
-    /// Folders with images at any depth.
-    folders: BTreeSet<String>,
-}
-
-/// The folders that most of all class folders have, of those in `classes`.
-fn in_most<'a>(classes: impl Iterator<Item = &'a InClass>, all: usize) -> Vec<String> {
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for name in classes.flat_map(|class| &class.folders) {
-        *counts.entry(name).or_default() += 1;
-    }
-    let most = (all / 2 + 1).max(2);
-    counts.into_iter().filter(|(_, count)| *count >= most).map(|(name, _)| name.to_owned()).collect()
-}
-
-/// A sentence about a folder that most class folders have next to images of their own: it could have copies of them.
-fn folder_beside_images(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
-    let beside = in_most(in_classes.values().filter(|class| class.has_images), in_classes.len());
-    let name = beside.first()?;
-    Some(format!(
-        "Most class folders have images and a folder `{name}` with images; all of them are samples of the class. If those in `{name}` are copies, \
-         such as thumbnails or augmented images, move them away: they make the results better than they should be."
-    ))
-}
-
-/// A sentence about several folders that most class folders have: they could be kinds of images, such as masks, or classes of several folds.
-fn repeated_folders(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
-    let repeated = in_most(in_classes.values(), in_classes.len());
-    (repeated.len() > 1).then(|| {
-        format!(
-            "Most class folders have the same {} folders ({}); all images in them are images of the class folder above.",
-            repeated.len(),
-            quoted(&repeated)
-        )
-    })
-}
-
-/// A sentence about classes whose images are in several folders, if most are: those folders could be the classes.
-fn folders_below(in_classes: &BTreeMap<String, InClass>) -> Option<String> {
-    let folders = || in_classes.values().map(|class| class.folders.len());
-    let (several, below) = (folders().filter(|folders| *folders > 1).count(), folders().sum::<usize>());
-    (several > 0 && 2 * several >= in_classes.len()).then(|| {
-        format!(
-            "The {} have {below} folders with images in them; all images are images of the class folder above. If the inner folders are the \
-             classes, use --class-folder deepest.",
-            plural(in_classes.len(), "class folder", "class folders")
-        )
-    })
-}
-
-/// A sentence about classes that are the paths of folders with the same last name, which could be one class.
-fn repeated_names(classes: &[String]) -> Option<String> {
-    let mut of_name = BTreeMap::<&str, Vec<&str>>::new();
-    for class in classes {
-        of_name.entry(class.rsplit('/').next().unwrap_or(class)).or_default().push(class);
-    }
-    let repeated: Vec<&Vec<&str>> = of_name.values().filter(|classes| classes.len() > 1).collect();
-    let first = repeated.first()?;
-    Some(format!(
-        "{} with the same name in several places are different classes, the first are {}.",
-        plural(repeated.iter().map(|classes| classes.len()).sum(), "folder", "folders"),
-        quoted(&first.iter().map(|class| (*class).to_owned()).collect::<Vec<_>>())
-    ))
-}
-
-/// The first names in quotes.
-fn quoted(names: &[String]) -> String {
-    first_names(names.iter().map(|name| format!("`{name}`")), NAMED)
-}
-
 /// The sub-folders of a folder, sorted, without hidden ones and those that other programs created.
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::read(folder, error);
@@ -622,30 +528,13 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_repeat_in_the_classes_are_reported() {
-        let notes = |files: &[&str]| list(folder(files).path(), FolderOptions::default()).unwrap().notes;
-        let masks = ["a/images/1.png", "a/masks/1.png", "b/images/1.png", "b/masks/1.png", "c/1.png"];
-        assert!(
-            notes(&masks)[0].starts_with("Most class folders have the same 2 folders (`images`, `masks`)")
-        );
-        assert!(
-            notes(&["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/2.png", "fold2/dog/2.png"])[0]
-                .contains("(`cat`, `dog`)")
-        );
-        let found = notes(&["a/x/1.png", "a/y/1.png", "b/x/1.png", "b/z/1.png", "c/w/1.png"]);
-        assert!(
-            found[0].starts_with("The 3 class folders have 5 folders with images")
-                && found[0].contains("deepest"),
-            "{found:?}"
-        );
-        assert!(notes(&["a/x/1.png", "a/y/1.png", "b/1.png", "c/1.png"]).is_empty());
-        let root = folder(&["original/c0/1.png", "original/c1/1.png", "flipped/c0/1.png"]);
+    fn folders_inside_class_folders_are_reported() {
+        let root = folder(&["train/a/1.png", "train/b/x/1.png", "test/b/y/2.png", "test/a/3.png"]);
+        let notes = |options: FolderOptions| list(root.path(), options).unwrap().notes;
+        assert!(notes(FolderOptions::default())[0].contains("The most are in `b`, 2 (`x`, `y`)"));
+        let root = folder(&["a/1.png", "a/x/1.png", "b/1.png"]);
         let found = list(root.path(), DEEPEST).unwrap().notes;
-        assert!(
-            found[0].starts_with("2 folders with the same name in several places are different classes")
-                && found[0].ends_with("`flipped/c0`, `original/c0`."),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with("1 class folder is inside another one"), "{found:?}");
     }
 
     #[test]

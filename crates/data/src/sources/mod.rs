@@ -2,6 +2,7 @@
 //!
 //! [`source`] detects what a path names. The readers of images all produce a [`listing`].
 
+mod class_folders;
 mod derived_names;
 pub(crate) mod folder;
 pub(crate) mod folder_options;

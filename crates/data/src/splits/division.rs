@@ -8,6 +8,7 @@ use std::path::Path;
 use widemargin_tables::first_names;
 
 use crate::catalogue::named;
+use crate::counterparts::counterparts;
 use crate::look_alike::{escaped, look_alikes, no_classes};
 use crate::splits::duplicates::{conflict_warning, leak_warning, leave_out_copies, repeated_warning};
 use crate::splits::groups::{DrawnGroups, group_warnings, left_out_with_groups};
@@ -378,6 +379,11 @@ fn warnings_about_classes(set: &SampleSet, trained: Option<&Vec<bool>>) -> Vec<S
         tested[*class as usize] |= set.part(sample) == Part::Test;
     }
     let both = trained.iter().zip(&tested).filter(|(trained, tested)| **trained && **tested).count();
+    let only = |here: &[bool], there: &[bool]| -> Vec<&str> {
+        let uses = here.iter().zip(there).zip(names);
+        uses.filter(|((here, there), _)| **here && !**there).map(|(_, name)| name.as_str()).collect()
+    };
+    warnings.extend(counterparts(&only(trained, &tested), &only(&tested, trained), both));
     if both * 2 <= names.len() {
         return warnings;
     }

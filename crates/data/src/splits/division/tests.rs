@@ -470,3 +470,23 @@ fn a_class_name_with_a_comma_that_two_unseen_classes_make_is_told() {
     assert!(told(&["red", " blue"]));
     assert!(!told(&["red", "c"]) && !told(&["red, blue", "c"]));
 }
+
+#[test]
+fn test_classes_with_the_names_of_training_classes_and_an_addition_are_reported() {
+    let classes = ["owl", "gull", "tern"].map(|class| [format!("{class}_train"), format!("{class}_test")]);
+    let rows = classes.iter().flat_map(|[train, test]| {
+        [
+            (train.as_str(), "train"),
+            (train.as_str(), "train"),
+            (test.as_str(), "test"),
+            (test.as_str(), "test"),
+        ]
+    });
+    let set = table(&rows.collect::<Vec<_>>());
+    let found = Division::new(&set, &UnseenClasses::Default, 0).unwrap();
+    assert_eq!(found.classes.unseen().len(), 3);
+    assert!(
+        found.warnings[0].contains("3 of 3 classes of `test` have the name of a class of `train`"),
+        "{found:?}"
+    );
+}
