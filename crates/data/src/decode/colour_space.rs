@@ -1,16 +1,16 @@
-//! The colour space that a file says its pixels are in, from its ICC profile or the chunks of a PNG.
+//! The colour space that a file says its pixels are in, from its ICC profile, the chunks of a PNG or the EXIF data of a camera.
 //!
 //! Pixels are read as sRGB whatever the file says: the model sees numbers, and data sets rarely mix spaces. Where a file says otherwise, the user
 //! must know, because the same colours have other numbers in it.
 
 use image::ImageFormat;
 
-use super::metadata::{jpeg_channels, png_chunk};
+use super::metadata::{has_inks, is_adobe_camera, jpeg_channels, png_chunk, tiff_profile};
 
 /// The red, green and blue primaries of colour spaces as X, Y and Z under D50, as ICC profiles have them. The first is sRGB.
 const PRIMARIES: [(&str, [[f64; 3]; 3]); 5] = [
     ("sRGB", [[0.436, 0.222, 0.014], [0.385, 0.717, 0.097], [0.143, 0.061, 0.714]]),
-    ("Adobe RGB", [[0.610, 0.311, 0.019], [0.205, 0.626, 0.061], [0.149, 0.063, 0.745]]),
+    (ADOBE, [[0.610, 0.311, 0.019], [0.205, 0.626, 0.061], [0.149, 0.063, 0.745]]),
     ("Display P3", [[0.515, 0.241, -0.001], [0.292, 0.692, 0.042], [0.157, 0.067, 0.784]]),
     ("ProPhoto RGB", [[0.798, 0.288, 0.0], [0.135, 0.712, 0.0], [0.031, 0.0, 0.825]]),
     ("Rec. 2020", [[0.673, 0.279, -0.002], [0.166, 0.675, 0.030], [0.125, 0.046, 0.797]]),
@@ -18,9 +18,10 @@ const PRIMARIES: [(&str, [[f64; 3]; 3]); 5] = [
 /// Largest difference of a primary of the same space: programs round and adapt them differently. Those of two spaces differ by 0.08 and more.
 const SAME: f64 = 0.03;
 
-/// Exponents that are close to the curve of sRGB, which is near 2.2.
-const USUAL_GAMMA: std::ops::RangeInclusive<f64> = 1.7..=2.7;
+/// Exponents that are close to the curve of sRGB, which is near 2.2. At the ends, a middle grey differs by 11 of 255.
+const USUAL_GAMMA: std::ops::RangeInclusive<f64> = 2.0..=2.4;
 
+const ADOBE: &str = "Adobe RGB";
 const OTHER_RGB: &str = "another RGB space";
 const OTHER_GAMMA: &str = "another gamma";
 const CMYK: &str = "CMYK";
@@ -31,9 +32,14 @@ pub(super) fn colour_space(
     format: ImageFormat,
     profile: Option<&[u8]>,
 ) -> Option<&'static str> {
-    if jpeg_channels(bytes) == Some(4) {
+    if jpeg_channels(bytes) == Some(4) || (format == ImageFormat::Tiff && has_inks(bytes)) {
         return Some(CMYK);
     }
+    if profile.is_none() && is_adobe_camera(bytes) {
+        return Some(ADOBE);
+    }
+    // The decoder of TIFF gives no profile.
+    let profile = profile.or_else(|| tiff_profile(bytes).filter(|_| format == ImageFormat::Tiff));
     if format == ImageFormat::Png {
         if let Some(code) = png_chunk(bytes, *b"cICP") {
             return of_code(code);
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!(of(*b"RGB ", [[0.3; 3]; 3], 2.2), Some(OTHER_RGB));
         assert_eq!(of(*b"GRAY", PRIMARIES[1].1, 2.2), None);
         assert_eq!(of(*b"CMYK", PRIMARIES[0].1, 2.2), Some(CMYK));
+        assert_eq!(of(*b"GRAY", PRIMARIES[1].1, 1.75), Some(OTHER_GAMMA));
+        assert_eq!(of(*b"RGB ", PRIMARIES[0].1, 1.8), Some(OTHER_GAMMA));
         // Cut anywhere, it is no sRGB but also no panic.
         let whole = icc_profile(*b"RGB ", PRIMARIES[1].1, 2.2);
         for length in 0..whole.len() {
@@ -162,5 +170,60 @@ mod tests {
         assert_eq!(with(*b"cICP", &[12, 13, 0, 1]), Some("Display P3"));
         assert_eq!(with(*b"cICP", &[9, 16, 0, 1]), Some("Rec. 2020"));
         assert_eq!(colour_space(&png, ImageFormat::Png, None), None);
+    }
+
+    /// A directory of a TIFF with little-endian entries: tag, type, count, value.
+    fn directory(entries: &[[u32; 4]]) -> Vec<u8> {
+        let mut bytes = (entries.len() as u16).to_le_bytes().to_vec();
+        for [tag, kind, count, value] in entries {
+            bytes.extend((*tag as u16).to_le_bytes());
+            bytes.extend((*kind as u16).to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    const LITTLE: [u8; 8] = *b"II*\0\x08\0\0\0";
+
+    #[test]
+    fn profiles_and_inks_of_a_tiff_count() {
+        let of = |bytes: &[u8]| colour_space(bytes, ImageFormat::Tiff, None);
+        for (name, primaries) in PRIMARIES {
+            let profile = icc_profile(*b"RGB ", primaries, 2.2);
+            let entries = directory(&[[262, 3, 1, 2], [34_675, 7, profile.len() as u32, 8 + 30]]);
+            let tiff = [&LITTLE[..], &entries, &profile].concat();
+            assert_eq!(of(&tiff), Some(name).filter(|name| *name != "sRGB"));
+            // Cut anywhere, it is no panic.
+            for length in 0..tiff.len() {
+                let _ = of(&tiff[..length]);
+            }
+        }
+        let inks = |photometric: u32| of(&[&LITTLE[..], &directory(&[[262, 3, 1, photometric]])].concat());
+        assert_eq!((inks(5), inks(2)), (Some(CMYK), None));
+    }
+
+    #[test]
+    fn a_camera_says_adobe_rgb_in_exif_data() {
+        let of = |space: u32, index: &[u8; 4]| {
+            let exif = [
+                &LITTLE[..],
+                &directory(&[[0x8769, 4, 1, 26]]),
+                &directory(&[[0xa001, 3, 1, space], [0xa005, 4, 1, 56]]),
+                &directory(&[[1, 2, 4, u32::from_le_bytes(*index)]]),
+            ]
+            .concat();
+            let segment = [&b"Exif\0\0"[..], &exif].concat();
+            let length = (segment.len() as u16 + 2).to_be_bytes();
+            [&b"\xff\xd8\xff\xe0\0\x04ab\xff\xe1"[..], &length, &segment, b"\xff\xd9"].concat()
+        };
+        let found = |bytes: &[u8]| colour_space(bytes, ImageFormat::Jpeg, None);
+        let adobe = of(65_535, b"R03\0");
+        assert_eq!(found(&adobe), Some(ADOBE));
+        assert_eq!((found(&of(1, b"R98\0")), found(&of(65_535, b"R98\0"))), (None, None));
+        for length in 0..adobe.len() {
+            let _ = found(&adobe[..length]);
+        }
     }
 }

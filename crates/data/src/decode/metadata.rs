@@ -134,6 +134,13 @@ impl<'a> TiffDirectory<'a> {
         Some(directory)
     }
 
+    /// The directory of a TIFF without 64-bit offsets, such as EXIF data, to which a tag points.
+    fn below(&self, tag: usize) -> Option<Self> {
+        let place = self.number(self.entry(tag)? + 8, 4)?;
+        let entries = (place.checked_add(2)?, self.number(place, 2)?, self.entries.2);
+        Some(Self { entries, ..*self })
+    }
+
     fn number(&self, at: usize, length: usize) -> Option<usize> {
         let field = self.bytes.get(at..at.checked_add(length)?)?;
         let add = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
@@ -146,21 +153,86 @@ impl<'a> TiffDirectory<'a> {
         Some(self.number(first.checked_add(count.checked_mul(size)?)?, self.offset)? != 0)
     }
 
-    /// The first of the 16-bit values of a tag.
-    fn short(&self, tag: usize) -> Option<usize> {
+    /// The place of the entry of a tag.
+    fn entry(&self, tag: usize) -> Option<usize> {
         let (first, count, size) = self.entries;
         // A directory of a damaged file can claim any number of entries.
-        let entries = (0..count).map_while(|entry| first.checked_add(entry.checked_mul(size)?));
-        for at in entries {
-            if self.number(at, 2)? == tag {
-                let values = self.number(at + 4, self.offset)?;
-                let place = at + 4 + self.offset;
-                let inside = values.checked_mul(2)? <= self.offset;
-                return self.number(if inside { place } else { self.number(place, self.offset)? }, 2);
-            }
-        }
-        None
+        let mut entries = (0..count).map_while(|entry| first.checked_add(entry.checked_mul(size)?));
+        entries.find_map(|at| match self.number(at, 2) {
+            Some(found) => (found == tag).then_some(Some(at)),
+            None => Some(None),
+        })?
     }
+
+    /// The place of the values of a tag, and their number; each has so many bytes.
+    fn values(&self, tag: usize, bytes: usize) -> Option<(usize, usize)> {
+        let at = self.entry(tag)?;
+        let count = self.number(at + 4, self.offset)?;
+        let place = at + 4 + self.offset;
+        let inside = count.checked_mul(bytes)? <= self.offset;
+        Some((if inside { place } else { self.number(place, self.offset)? }, count))
+    }
+
+    /// The first of the 16-bit values of a tag.
+    fn short(&self, tag: usize) -> Option<usize> {
+        self.number(self.values(tag, 2)?.0, 2)
+    }
+
+    /// The bytes of a tag.
+    fn content(&self, tag: usize) -> Option<&'a [u8]> {
+        let (place, count) = self.values(tag, 1)?;
+        self.bytes.get(place..place.checked_add(count)?)
+    }
+}
+
+/// The ICC profile of a TIFF.
+pub(super) fn tiff_profile(bytes: &[u8]) -> Option<&[u8]> {
+    const ICC_PROFILE: usize = 34_675;
+    TiffDirectory::first(bytes)?.content(ICC_PROFILE)
+}
+
+/// Whether the channels of a TIFF are inks, as the tag `PhotometricInterpretation` says.
+pub(super) fn has_inks(bytes: &[u8]) -> bool {
+    const PHOTOMETRIC: usize = 262;
+    const SEPARATED: usize = 5;
+    TiffDirectory::first(bytes).and_then(|first| first.short(PHOTOMETRIC)) == Some(SEPARATED)
+}
+
+/// Whether the EXIF data of a JPEG says that its colours are Adobe RGB, as cameras do that write no profile (Exif 2.3 and DCF 2.0): the
+/// colour space is not sRGB and the interoperability index is `R03`.
+pub(super) fn is_adobe_camera(bytes: &[u8]) -> bool {
+    const EXIF: usize = 0x8769;
+    const COLOUR_SPACE: usize = 0xa001;
+    const INTEROPERABILITY: usize = 0xa005;
+    const INDEX: usize = 1;
+    const SRGB: usize = 1;
+    let says = || {
+        let first = TiffDirectory::first(jpeg_exif(bytes)?)?;
+        let exif = first.below(EXIF)?;
+        let index = exif.below(INTEROPERABILITY)?.content(INDEX)?;
+        Some(exif.short(COLOUR_SPACE)? != SRGB && index.starts_with(b"R03"))
+    };
+    says().unwrap_or(false)
+}
+
+/// The EXIF data of a JPEG, without its prefix.
+fn jpeg_exif(bytes: &[u8]) -> Option<&[u8]> {
+    const APPLICATION: std::ops::RangeInclusive<u8> = 0xe0..=0xef;
+    let mut at = 2_usize;
+    while bytes.starts_with(b"\xff\xd8") {
+        let &[0xff, marker, high, low] = bytes.get(at..at + 4)? else { return None };
+        // Cameras write the segments of applications first.
+        if !APPLICATION.contains(&marker) {
+            return None;
+        }
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        let exif = bytes.get(at + 4..end)?.strip_prefix(EXIF_PREFIX);
+        if marker == 0xe1 && exif.is_some() {
+            return exif;
+        }
+        at = end;
+    }
+    None
 }
 
 /// Whether the colours of an image are stored multiplied by its transparency, as the tag `ExtraSamples` of a TIFF says.
