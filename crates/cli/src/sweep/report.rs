@@ -7,8 +7,10 @@ use crate::say::{results, shown};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+use widemargin_data::Labelled;
 use widemargin_durable::write_atomic;
 use widemargin_report::figure::{LineChart, Series, line_chart};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
@@ -70,6 +72,8 @@ pub(super) fn write(
     });
     let mut warnings = prepared.warnings.clone();
     warnings.extend(no_gain(plan, &ranked));
+    warnings.extend(ties(plan, &ranked));
+    warnings.extend(few_false_accepts(plan, prepared));
     let report =
         Report { by: plan.by, accuracy_by, warnings: &warnings, runs: lines.collect::<anyhow::Result<_>>()? };
     let mut text = serde_json::to_string_pretty(&report).context("writing sweep.json")?;
@@ -135,6 +139,54 @@ fn no_gain(plan: &Plan, ranked: &[&SweptRun]) -> Option<String> {
             "{lost} of {} runs do not beat their model before training in {}.",
             gains.len(),
             name(plan.by)
+        )
+    })
+}
+
+/// A sentence on runs with the same result in the ranking measure: their order, and which of them continued, says nothing.
+fn ties(plan: &Plan, ranked: &[&SweptRun]) -> Option<String> {
+    let value = |run: &SweptRun, round: usize| {
+        run.rounds.get(round).map(|result| result.rank_value(plan.by)).filter(|value| value.is_finite())
+    };
+    let is_tied = |run: &SweptRun, of: fn(usize, usize) -> bool| {
+        let last = run.rounds.len().saturating_sub(1);
+        let own = value(run, last);
+        let others = ranked
+            .iter()
+            .filter(|other| !std::ptr::eq(**other, run) && of(other.rounds.len(), run.rounds.len()));
+        own.is_some() && others.clone().any(|other| value(other, last) == own)
+    };
+    let [tied, dropped] = [
+        ranked.iter().filter(|run| is_tied(run, |others, own| others >= own)).count(),
+        ranked.iter().filter(|run| is_tied(run, |others, own| others > own)).count(),
+    ];
+    let measure = name(plan.by);
+    let stopped = (dropped > 0)
+        .then(|| format!(" {dropped} of them stopped although others with the same {measure} continued."));
+    (tied > 0).then(|| {
+        format!(
+            "{tied} of {} runs have the same {measure} as another one: their order is that of the list.{} Another measure (--by) may tell them apart.",
+            ranked.len(),
+            stopped.unwrap_or_default()
+        )
+    })
+}
+
+/// The fewest false accepts for a reliable rate, as in `eval verification`.
+const FEWEST_FALSE_ACCEPTS: f64 = 10.0;
+
+/// A sentence on a ranking by a rate that rests on too few pairs.
+fn few_false_accepts(plan: &Plan, prepared: &Prepared) -> Option<String> {
+    let samples = if prepared.split.is_closed() { &prepared.known.samples } else { &prepared.unseen };
+    let mut counts: HashMap<u32, u64> = HashMap::new();
+    for sample in samples {
+        *counts.entry(prepared.set.labels()[*sample as usize]).or_default() += 1;
+    }
+    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
+    let impostors = pairs(samples.len() as u64) - counts.values().map(|count| pairs(*count)).sum::<u64>();
+    (plan.by == RankBy::Tar && impostors as f64 * 1e-3 < FEWEST_FALSE_ACCEPTS).then(|| {
+        format!(
+            "The ranking by TAR at FAR 1e-3 rests on fewer than 10 false accepts: there are only {impostors} impostor pairs."
         )
     })
 }
