@@ -494,7 +494,7 @@ pub enum Error {
     #[error(
         "{path}: {} the content that another sample in another part had when this file was written: the first is {now}, which has the content \
          of {then}. If the samples were reordered or renamed, restore their names or split the data again. If each name has the part that it \
-         should have, remove the column `content_crc32` and the line `# crc32`",
+         should have, remove the line `# crc32`",
         plural(*count, "sample has", "samples have")
     )]
     SplitContents {

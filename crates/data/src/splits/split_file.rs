@@ -4,15 +4,16 @@
 //! # widemargin split 1
 //! # crc32 5b3c8b2f
 //! # images: by group, share 0.2, seed 3
-//! sample,part,content_crc32
-//! mug/a.jpg,train,3351482311
-//! mug/b.jpg,test,918264401
-//! kettle/1.webp,out,2217340958
+//! # contents c7c2f3c736bb9b118428c01e
+//! sample,part
+//! mug/a.jpg,train
+//! mug/b.jpg,test
+//! kettle/1.webp,out
 //! ```
 //!
 //! A `.csv` with one row per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` before the
 //! header are comments; the first line of a file that this program wrote gives the version of the format, the second a checksum of the whole text. Every sample of
-//! the set must be listed, so a truncated file is detected. The column `content_crc32` is optional; see [`contents`](super::contents).
+//! the set must be listed, so a truncated file is detected. The lines `# contents` are optional; see [`contents`](super::contents).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -69,16 +70,23 @@ impl From<Part> for SplitPart {
 pub struct SplitFile {
     about: String,
     samples: Vec<(String, SplitPart)>,
-    /// The checksum of the content of each sample, where it is known; empty if it is for none.
-    contents: Vec<Option<u32>>,
+    /// The checksum of the content of each sample; empty if they are not known.
+    contents: Vec<u32>,
     /// If the samples are known by their row numbers: a checksum of their classes, in order.
     rows: Option<u32>,
     /// The column `label` of a file of another program; empty if there is none.
     labels: Vec<String>,
 }
 
-/// The column with the checksums of the contents.
-const CONTENT: &str = "content_crc32";
+/// Start of the lines with the checksums of the contents, in the order of the samples. They are no column, so that programs that read two columns
+/// read these files.
+const CONTENTS: &str = "# contents ";
+/// Checksums per line.
+const PER_LINE: usize = 16;
+/// Digits of a checksum.
+const DIGITS: usize = 8;
+/// Lines before those with checksums: the heading, the checksum of the file, and its origin, which can be any text.
+const FIRST_LINES: usize = 3;
 
 /// Start of the line with the checksum of the rows.
 const ROWS: &str = "# rows ";
@@ -112,7 +120,7 @@ impl SplitFile {
     /// With the digests of the contents of the samples, in order; see [`SampleSet::digest`].
     #[must_use]
     pub fn of_contents(mut self, digests: impl Iterator<Item = u64>) -> Self {
-        self.contents = digests.map(|digest| Some(content_of(digest))).collect();
+        self.contents = digests.map(content_of).collect();
         self
     }
 
@@ -184,16 +192,14 @@ impl SplitFile {
         let about = self.about.replace(['\n', '\r'], " ");
         let start = format!("# {HEADING} {VERSION}\n# crc32 {UNKNOWN_CHECKSUM}\n# {about}\n");
         let rows = self.rows.map_or_else(String::new, |rows| format!("{ROWS}{rows:08x}\n"));
-        let mut text = (start + &rows).into_bytes();
-        let mut write = |row: [&str; 3]| {
-            let columns = if self.contents.is_empty() { 2 } else { 3 };
-            write_row(&mut text, &row[..columns]).expect("memory takes everything");
-        };
-        write(["sample", "part", CONTENT]);
-        for (at, (sample, part)) in self.samples.iter().enumerate() {
-            let content = self.contents.get(at).copied().flatten();
-            let content = content.map_or_else(String::new, |content| content.to_string());
-            write([sample, part.name(), &content]);
+        let contents = self.contents.chunks(PER_LINE).map(|line| {
+            let line: Vec<String> = line.iter().map(|content| format!("{content:08x}")).collect();
+            format!("{CONTENTS}{}\n", line.concat())
+        });
+        let mut text = (start + &rows + &contents.collect::<String>()).into_bytes();
+        let rows = self.samples.iter().map(|(sample, part)| [sample.as_str(), part.name()]);
+        for row in [["sample", "part"]].into_iter().chain(rows) {
+            write_row(&mut text, row).expect("memory takes everything");
         }
         String::from_utf8(text).expect("names and words are text")
     }
@@ -226,12 +232,11 @@ impl SplitFile {
         let table = read_texts(path)?;
         let wrong = |problem: Problem| Error::from(problem.at(path));
         let column = |column: &'static str| table.required(column).map_err(wrong);
-        let (at_sample, at_part, at_content) = (column("sample")?, column("part")?, table.column(CONTENT));
+        let (at_sample, at_part) = (column("sample")?, column("part")?);
         let mut names: Vec<String> = table.rows.iter().map(|fields| fields[at_sample].clone()).collect();
         without_decimals(&mut names);
         let mut seen = HashMap::new();
         let mut samples = Vec::with_capacity(table.rows.len());
-        let mut contents = Vec::new();
         for (row, (fields, sample)) in table.rows.iter().zip(&names).enumerate() {
             let word = fields[at_part].as_str();
             let part = match part_named(word) {
@@ -248,20 +253,6 @@ impl SplitFile {
                 }));
             }
             samples.push((sample.clone(), part));
-            if let Some(at) = at_content {
-                let content = fields[at].trim();
-                // A row that the user added has none.
-                contents.push(if content.is_empty() {
-                    None
-                } else {
-                    let number = content.strip_suffix(".0").unwrap_or(content).parse::<u32>();
-                    Some(
-                        number.map_err(|_| {
-                            wrong(table.wrong(row, at, "a whole number of 32 bits, or nothing"))
-                        })?,
-                    )
-                });
-            }
         }
         if samples.is_empty() {
             return Err(wrong(Problem::Empty));
@@ -272,6 +263,8 @@ impl SplitFile {
             .map(|at| table.rows.iter().map(|fields| fields[at].trim().to_owned()).collect())
             .unwrap_or_default();
         without_decimals(&mut labels);
+        let contents = stored_contents(path).filter(|contents| contents.len() == samples.len());
+        let contents = contents.unwrap_or_default();
         Ok(Self { about, samples, contents, rows: stored_rows(path), labels })
     }
 
@@ -335,7 +328,8 @@ impl SplitFile {
             (0..set.len()).map(|sample| (set.sample_id(sample), content_of(set.digest(sample)))).collect();
         let found: Vec<Option<u32>> = self.samples.iter().map(|(name, _)| found.get(name).copied()).collect();
         let parts: Vec<SplitPart> = self.samples.iter().map(|(_, part)| *part).collect();
-        changes(&parts, &self.contents, &found)
+        let listed: Vec<Option<u32>> = self.contents.iter().copied().map(Some).collect();
+        changes(&parts, &listed, &found)
     }
 
     /// A sentence about samples with other content, if they are known by their row numbers only: their order cannot be checked.
@@ -362,6 +356,21 @@ fn stored_rows(path: &Path) -> Option<u32> {
     let text = read_text(path).ok()?;
     let mut comments = text.lines().take_while(|line| line.starts_with('#'));
     comments.find_map(|line| u32::from_str_radix(line.strip_prefix(ROWS)?.trim(), 16).ok())
+}
+
+/// The checksums of the contents in the comments of a file that nobody has edited: in another order, they would be those of other samples.
+fn stored_contents(path: &Path) -> Option<Vec<u32>> {
+    let text = read_text(path).ok()?;
+    let is_sealed = |text: &str| text_state(text) == TextState::Intact;
+    if !is_sealed(&text) && !is_sealed(&text.replace("\r\n", "\n")) {
+        return None;
+    }
+    let comments = text.lines().skip(FIRST_LINES).take_while(|line| line.starts_with('#'));
+    let digits = comments.filter_map(|line| line.strip_prefix(CONTENTS)).flat_map(|line| {
+        let line = line.trim();
+        (0..line.len()).step_by(DIGITS).map(move |at| line.get(at..at + DIGITS))
+    });
+    digits.map(|digits| u32::from_str_radix(digits?, 16).ok()).collect()
 }
 
 /// Rejects a file of this program that does not fit its checksum, which is optional. Other files have none.
@@ -505,10 +514,6 @@ mod tests {
         for (text, expected) in [
             ("sample\na\n", "no column `part`"),
             ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; expected train, test or out"),
-            (
-                "sample,part,content_crc32\na,test,\nb,test,1.5\n",
-                "line 3, column `content_crc32` holds \"1.5\"; expected a whole number of 32 bits",
-            ),
             ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
             ("sample,part\n", "has no rows"),
             ("# widemargin split 2\nsample,part\na,test\n", "version 2"),
@@ -561,6 +566,16 @@ mod tests {
         of(&digests).write(&file).unwrap();
         let read = SplitFile::read(&file).unwrap();
         assert_eq!(read.contents, of(&digests).contents);
+        // Two columns, as other programs expect. The order of an edited file may be another one.
+        let text = widemargin_durable::read_text(&file).unwrap();
+        assert!(
+            text.lines().any(|line| line == format!("{},{}", names[0], parts[0].name())),
+            "{}",
+            &text[..300]
+        );
+        let edited: String = text.split_inclusive('\n').filter(|line| !line.starts_with("# crc32")).collect();
+        crate::testing::put(&file, edited.as_bytes());
+        assert!(SplitFile::read(&file).unwrap().contents.is_empty());
         assert_eq!(read.parts_of(&set, path).unwrap(), parts);
         // The first test sample changed places with a training sample of its class.
         let test = parts.iter().position(|part| *part == SplitPart::Test).unwrap();
@@ -573,7 +588,7 @@ mod tests {
              which has the content of {:?} (`test`)",
             names[train], names[test]
         );
-        assert!(said.starts_with(&first) && said.contains("remove the column `content_crc32`"), "{said}");
+        assert!(said.starts_with(&first) && said.contains("remove the line `# crc32`"), "{said}");
         // Every image was stored anew: names that are not row numbers say enough.
         let other: Vec<u64> = digests.iter().map(|digest| digest ^ 0x5555).collect();
         assert_eq!(of(&other).parts_of(&set, path).unwrap(), parts);
