@@ -40,8 +40,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 fn split(place: &Workplace, run: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(place.path().join(run).join("split.csv")).expect("there");
     let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
-    // After them comes a checksum.
-    let rows = rows.filter_map(|line| line.rsplit_once(',')?.0.rsplit_once(','));
+    let rows = rows.filter_map(|line| line.rsplit_once(','));
     rows.map(|(sample, part)| (sample.to_owned(), part.to_owned())).collect()
 }
 

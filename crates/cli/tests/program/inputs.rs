@@ -70,7 +70,8 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
         let evaluated = if data == "list.csv" { EACH / 4 } else { EACH };
         assert_eq!(report["unseen"]["samples"], 2 * u64::from(evaluated), "{data}");
         let split = text(&place, &format!("{out}/split.csv"));
-        assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 4 + 48, "{split}");
+        let rows = split.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(split.starts_with("# widemargin split 1\n") && rows == 1 + 48, "{split}");
         let file = format!("{out}.npy");
         success(&place.run(&["embed", "--model", "run-0", data, "--out", &file]));
         let names = text(&place, &format!("{out}.names.csv"));
@@ -303,7 +304,7 @@ fn a_class_of_a_single_image_is_trained_on_or_counts_as_a_wrong_match() {
         success(&train(&["--split", &file], by));
     }
     let left_out = edited(&text(&place, "sample.csv")).replace("alone-0/0.png,train", "alone-0/0.png,out");
-    assert!(left_out.contains(",out,"));
+    assert!(left_out.contains(",out\n"));
     place.write("out.csv", left_out.as_bytes());
     let output = train(&["--split", "out.csv"], "out");
     success(&output);
@@ -361,7 +362,7 @@ fn a_split_reports_ignored_parts_and_groups() {
     let said = split("parts.csv", &["--by", "sample", "--share", "25%"], "parts-sample.csv");
     let file = text(&place, "parts-sample.csv");
     let learnt = file.lines().filter(|line| line.contains("/06.") || line.contains("/07."));
-    let learnt = learnt.filter(|line| line.contains(",train,")).count();
+    let learnt = learnt.filter(|line| line.ends_with(",train")).count();
     assert!(learnt > 0);
     let expected = [
         format!("{learnt} images marked `test` are trained on"),
@@ -448,14 +449,15 @@ fn a_split_is_written_and_used() {
     let given = edited(&given);
     for line in given.lines().skip(3) {
         let is_unseen = unseen.iter().any(|class| line.contains(&format!("class-{class}/")));
-        assert!(!is_unseen || line.contains(",test,"), "{line}");
+        assert!(!is_unseen || line.ends_with(",test"), "{line}");
     }
     // A split without unseen classes gives a closed set, evaluated on its held-out samples.
     success(&train("group.csv", "closed"));
     let report = json(&place.path().join("closed/report.json"));
     assert!(report["unseen"].is_null() && report["known"]["samples"] == 12, "{report}");
 
-    place.write("short.csv", given.lines().take(20).collect::<Vec<_>>().join("\n").as_bytes());
+    let seventeen: Vec<&str> = given.lines().filter(|line| !line.starts_with('#')).take(1 + 17).collect();
+    place.write("short.csv", seventeen.join("\n").as_bytes());
     let said = train("short.csv", "no");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("short.csv: does not list samples of the data: 31,"), "{said}");
