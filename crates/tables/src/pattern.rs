@@ -336,7 +336,7 @@ fn numbered(name: &str) -> Option<(String, u64)> {
 
 /// A sentence on a table with these columns of vectors, of which some are numbered alike and others are not, as measurements next to an embedding.
 ///
-/// The rules of [`require_alike`] reject this only if at least half of the columns are alike.
+/// The rules of `require_alike` reject this only if at least half of the columns are alike.
 pub fn mixed_columns(path: &Path, names: &[String]) -> Option<String> {
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut forms: BTreeMap<String, usize> = BTreeMap::new();

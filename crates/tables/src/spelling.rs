@@ -112,7 +112,7 @@ fn between_words(form: &str) -> String {
     if number(form).is_some() { form.to_owned() } else { separated(form).replace(['_', '-'], " ") }
 }
 
-/// For each name of `names`, in order, that differs from a name of `others` only as [`loose_spelling`] says and is not among them: both, and the difference.
+/// For each name of `names`, in order, that differs from a name of `others` only as `loose_spelling` says and is not among them: both, and the difference.
 pub fn misspelled<'a>(
     names: impl IntoIterator<Item = &'a str>,
     others: impl IntoIterator<Item = &'a str>,
@@ -139,7 +139,7 @@ pub fn misspelled<'a>(
     different.filter_map(near).collect()
 }
 
-/// Two of `names` that differ only as [`loose_spelling`] says, such as `c1` and `c01`, and the difference. Names may be repeated.
+/// Two of `names` that differ only as `loose_spelling` says, such as `c1` and `c01`, and the difference. Names may be repeated.
 pub fn look_alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str, &'static str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     let mut seen = HashSet::new();

@@ -4,7 +4,7 @@
 //! the input for the output, the channels of the output for the gradient of the input, and the images for the gradient of the
 //! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
 //! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
-//! Where a value is copied once anyway, it is rounded then: in patches of a kernel of 1 x 1, and by [`correlation`].
+//! Where a value is copied once anyway, it is rounded then: in patches of a kernel of 1 x 1, and by `correlation`.
 //!
 //! Where f32 is faster than these direct products, it is used: on AMX for images of few channels, elsewhere for many shapes of
 //! Winograd's algorithm. It is more accurate too. Winograd's algorithm in bfloat16 was not tried: the sums of a tile's values need more digits than the values themselves.
