@@ -25,26 +25,25 @@ struct Places<Part> {
     left: Option<usize>,
 }
 
-/// Compares the contents of samples with these `parts`: as they were `listed`, and as they are `found` now. `None` is not known.
+/// Compares the contents of samples with these `parts`: as they were `listed`, and as they are `found` now; `None` is not known.
 pub(crate) fn changes<Part: Copy + PartialEq>(
     parts: &[Part],
-    listed: &[Option<u32>],
+    listed: &[u32],
     found: &[Option<u32>],
 ) -> Changes {
     let mut places = HashMap::<u32, Places<Part>>::new();
     for (at, (listed, found)) in listed.iter().zip(found).enumerate() {
-        let Some(content) = listed else { continue };
-        let place = places.entry(*content).or_insert_with(|| Places { parts: Vec::new(), left: None });
+        let place = places.entry(*listed).or_insert_with(|| Places { parts: Vec::new(), left: None });
         if !place.parts.contains(&parts[at]) {
             place.parts.push(parts[at]);
         }
-        if found != listed {
+        if *found != Some(*listed) {
             place.left.get_or_insert(at);
         }
     }
     let mut changes = Changes::default();
     for (at, (listed, found)) in listed.iter().zip(found).enumerate() {
-        let (Some(listed), Some(found)) = (listed, found) else { continue };
+        let Some(found) = found else { continue };
         if listed == found {
             continue;
         }
@@ -69,7 +68,7 @@ mod tests {
 
     fn found(now: [u32; 4]) -> Changes {
         let known = |contents: [u32; 4]| contents.map(|content| (content > 0).then_some(content));
-        changes(&["train", "train", "test", "out"], &known([11, 12, 13, 14]), &known(now))
+        changes(&["train", "train", "test", "out"], &[11, 12, 13, 14], &known(now))
     }
 
     #[test]

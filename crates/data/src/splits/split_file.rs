@@ -228,7 +228,9 @@ impl SplitFile {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         check_version(path)?;
-        check_content(path)?;
+        // The table reader reports a file that is not text with a better reason.
+        let text = read_text(path).unwrap_or_default();
+        check_content(&text, path)?;
         let table = read_texts(path)?;
         let wrong = |problem: Problem| Error::from(problem.at(path));
         let column = |column: &'static str| table.required(column).map_err(wrong);
@@ -263,9 +265,9 @@ impl SplitFile {
             .map(|at| table.rows.iter().map(|fields| fields[at].trim().to_owned()).collect())
             .unwrap_or_default();
         without_decimals(&mut labels);
-        let contents = stored_contents(path).filter(|contents| contents.len() == samples.len());
+        let contents = stored_contents(&text).filter(|contents| contents.len() == samples.len());
         let contents = contents.unwrap_or_default();
-        Ok(Self { about, samples, contents, rows: stored_rows(path), labels })
+        Ok(Self { about, samples, contents, rows: stored_rows(&text), labels })
     }
 
     /// The part of each sample of `set`, in its order.
@@ -328,8 +330,7 @@ impl SplitFile {
             (0..set.len()).map(|sample| (set.sample_id(sample), content_of(set.digest(sample)))).collect();
         let found: Vec<Option<u32>> = self.samples.iter().map(|(name, _)| found.get(name).copied()).collect();
         let parts: Vec<SplitPart> = self.samples.iter().map(|(_, part)| *part).collect();
-        let listed: Vec<Option<u32>> = self.contents.iter().copied().map(Some).collect();
-        changes(&parts, &listed, &found)
+        changes(&parts, &self.contents, &found)
     }
 
     /// A sentence about samples with other content, if they are known by their row numbers only: their order cannot be checked.
@@ -352,17 +353,15 @@ fn content_of(digest: u64) -> u32 {
 }
 
 /// The checksum of the rows in the comments of a file.
-fn stored_rows(path: &Path) -> Option<u32> {
-    let text = read_text(path).ok()?;
+fn stored_rows(text: &str) -> Option<u32> {
     let mut comments = text.lines().take_while(|line| line.starts_with('#'));
     comments.find_map(|line| u32::from_str_radix(line.strip_prefix(ROWS)?.trim(), 16).ok())
 }
 
 /// The checksums of the contents in the comments of a file that nobody has edited: in another order, they would be those of other samples.
-fn stored_contents(path: &Path) -> Option<Vec<u32>> {
-    let text = read_text(path).ok()?;
+fn stored_contents(text: &str) -> Option<Vec<u32>> {
     let is_sealed = |text: &str| text_state(text) == TextState::Intact;
-    if !is_sealed(&text) && !is_sealed(&text.replace("\r\n", "\n")) {
+    if !is_sealed(text) && !is_sealed(&text.replace("\r\n", "\n")) {
         return None;
     }
     let comments = text.lines().skip(FIRST_LINES).take_while(|line| line.starts_with('#'));
@@ -374,13 +373,11 @@ fn stored_contents(path: &Path) -> Option<Vec<u32>> {
 }
 
 /// Rejects a file of this program that does not fit its checksum, which is optional. Other files have none.
-fn check_content(path: &Path) -> Result<()> {
-    // The table reader reports a file that is not text with a better reason.
-    let text = read_text(path).unwrap_or_default();
+fn check_content(text: &str, path: &Path) -> Result<()> {
     let is_ours = text.strip_prefix("# ").is_some_and(|text| text.starts_with(HEADING));
     // Other line ends and a byte order mark, which some editors write, change nothing.
     let changed = |text: &str| text_state(text) == TextState::Changed;
-    if is_ours && changed(&text) && changed(&text.replace("\r\n", "\n")) {
+    if is_ours && changed(text) && changed(&text.replace("\r\n", "\n")) {
         let mark = text.lines().enumerate().find(|(_, line)| line.contains("crc32"));
         let (line, mark) = mark.unwrap_or_default();
         let (line, mark) = (line + 1, mark.chars().take(LONGEST_MARK).collect());
