@@ -32,6 +32,15 @@ pub(crate) fn without_effect(flags: &[(&str, bool)], others: &str) -> anyhow::Re
     given.map_or(Ok(()), |(flag, _)| bail!("{flag}: has no effect {others}; remove {flag}"))
 }
 
+/// `28` or `112x96`.
+pub(crate) fn size(text: &str) -> Result<[usize; 2], String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.parse(), width.parse()) {
+        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok([height, width]),
+        _ => Err("expected a height, or a height and a width, such as 112 or 112x96".to_owned()),
+    }
+}
+
 /// A kind of file that may replace an older one of its kind.
 #[derive(Clone, Copy)]
 pub(crate) struct FileKind {

@@ -16,6 +16,9 @@ use widemargin_eval::Error;
 use widemargin_eval::templates::{self, TemplateMean};
 
 #[derive(Args)]
+#[command(
+    after_help = "Exit status: 0 same, 1 different, 2 error.\n\nExamples:\n  widemargin compare --model runs/mine a.png b.png\n  widemargin compare --model runs/mine enrolled/ probe.png --json"
+)]
 pub(crate) struct CompareArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]

@@ -40,6 +40,7 @@ const RUNS: [(&str, Option<f64>); 5] = [
 ];
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin explain -o explain/ --lang en")]
 pub(crate) struct ExplainArguments {
     /// Folder for the page, created if missing; pages of an earlier `explain` are replaced
     #[arg(short, long, value_name = "DIR", default_value = "explain")]

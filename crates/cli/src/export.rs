@@ -13,6 +13,7 @@ use widemargin_durable::check_file;
 use widemargin_onnx::{Calibration, Input, Metadata};
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin export --model runs/mine -o mine.onnx")]
 pub(crate) struct ExportArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]

@@ -27,6 +27,9 @@ const NAMES: usize = 22;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  widemargin loss --list\n  widemargin loss --list arcface\n  widemargin loss --objective arcface --features f.npy --weights w.npy --labels y.npy"
+)]
 pub(crate) struct LossArguments {
     #[command(subcommand)]
     command: Option<LossCommand>,

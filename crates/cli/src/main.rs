@@ -16,6 +16,7 @@ mod export;
 mod interrupt;
 mod loaded;
 mod loss;
+mod manual;
 mod nearest;
 mod progress;
 mod run;
@@ -25,18 +26,48 @@ mod sweep;
 mod train;
 
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use say::{results, say};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 use widemargin_report::terminal::visible;
 
 /// Train and evaluate embeddings with margin losses
 #[derive(Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(name = PROGRAM, version, about, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
+    #[command(flatten)]
+    terminal: TerminalArguments,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The name of the program, which is not that of its package.
+const PROGRAM: &str = "widemargin";
+
+const EXAMPLES: &str = "Examples:
+  widemargin train --data images/ --out runs/mine
+  widemargin compare --model runs/mine a.png b.png
+  widemargin train --help
+
+With -v, --version also prints the instruction sets in use.";
+
+/// What is printed besides results.
+#[derive(Args)]
+#[command(next_help_heading = "Terminal")]
+struct TerminalArguments {
+    /// Print results, warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also print the version, the instruction sets, the time and the peak memory
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Print help without colours, as with the environment variable NO_COLOR
+    #[arg(long, global = true)]
+    no_color: bool,
 }
 
 #[derive(Subcommand)]
@@ -48,7 +79,6 @@ enum Command {
     /// Embed images or the rows of a table with a trained model
     Embed(embed::EmbedArguments),
     /// Compare two images with a trained model
-    #[command(after_help = "Exit status: 0 same, 1 different, 2 error.")]
     Compare(compare::CompareArguments),
     /// Export a trained model to ONNX
     Export(export::ExportArguments),
@@ -69,6 +99,14 @@ enum Command {
     /// Benchmark the head and training on this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Print a script that completes commands and flags in a shell
+    #[command(
+        after_help = "Example, for bash:\n  widemargin completions bash > ~/.local/share/bash-completion/completions/widemargin"
+    )]
+    Completions(manual::CompletionsArguments),
+    /// Print a manual page
+    #[command(after_help = "Example:\n  widemargin man train | man -l -")]
+    Man(manual::ManArguments),
 }
 
 fn main() -> ExitCode {
@@ -80,15 +118,26 @@ fn main() -> ExitCode {
 
 /// Runs the command of the arguments.
 fn ended() -> ExitCode {
-    let command = match Arguments::try_parse() {
-        Ok(arguments) => arguments.command,
+    let started = Instant::now();
+    let arguments = match parsed(std::env::args_os()) {
+        Ok(arguments) => arguments,
         Err(error) => return without_command(&error),
     };
+    let TerminalArguments { quiet, verbose, no_color: _ } = arguments.terminal;
+    say::set_quiet(quiet);
+    if verbose {
+        say!("{PROGRAM} {}; {}", env!("CARGO_PKG_VERSION"), instruction_sets());
+    }
     // What was written is only there once it has left the buffer.
-    let done = prepared().and_then(|()| run(command)).and_then(|code| {
+    let done = prepared().and_then(|()| run(arguments.command)).and_then(|code| {
         results().flush()?;
         Ok(code)
     });
+    if verbose {
+        let memory = bench::peak_memory()
+            .map_or_else(String::new, |peak| format!(", at most {peak:.0} MiB of memory"));
+        say!("{:.1} s{memory}", started.elapsed().as_secs_f64());
+    }
     done.unwrap_or_else(|error| {
         if say::reader_is_gone(&error) {
             return ExitCode::SUCCESS;
@@ -112,7 +161,29 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Data(command) => data::run(&command),
         Command::Bench(command) => bench::run(&command),
+        Command::Completions(arguments) => manual::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => manual::page(&arguments, Arguments::command()),
     }
+}
+
+/// The arguments. `--no-color` already applies to what is wrong with the others.
+fn parsed(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let arguments: Vec<OsString> = arguments.collect();
+    let plain = arguments.iter().any(|argument| argument == "--no-color");
+    let colours = if plain { ColorChoice::Never } else { ColorChoice::Auto };
+    let found = Arguments::command().color(colours).try_get_matches_from(&arguments)?;
+    Arguments::from_arg_matches(&found)
+}
+
+/// The instruction sets in use.
+fn instruction_sets() -> String {
+    let found =
+        widemargin_kernels::try_detected().map_or_else(|error| error.to_string(), |set| set.to_string());
+    let bfloat16 = if widemargin_kernels::mixed::is_fast() { ", with products in bfloat16" } else { "" };
+    format!(
+        "instruction set {found}{bfloat16}, {} threads",
+        std::thread::available_parallelism().map_or(1, usize::from)
+    )
 }
 
 /// Prints the help, the version, or what is wrong with the arguments.
@@ -120,16 +191,50 @@ fn without_command(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         // An argument may contain control characters: the shell may have made it from the name of a file. The second attempt fails in the
         // same way with harmless arguments.
-        let shown = std::env::args_os().map(|argument| visible(&argument.to_string_lossy()).into_owned());
-        let shown = Arguments::try_parse_from(shown).err();
-        say::block(&shown.as_ref().unwrap_or(error).render().to_string());
+        let shown =
+            std::env::args_os().map(|argument| visible(&argument.to_string_lossy()).into_owned().into());
+        let shown = parsed(shown).err();
+        say::block(&plainer(&shown.as_ref().unwrap_or(error).render().to_string()));
     } else if let Err(lost) = error.print().and_then(|()| results().flush())
         && lost.kind() != std::io::ErrorKind::BrokenPipe
     {
         say!("error: standard output: {lost}");
         return ExitCode::from(2);
     }
+    if error.kind() == ErrorKind::DisplayVersion
+        && std::env::args_os().any(|argument| argument == "-v" || argument == "--verbose")
+    {
+        // Lost text of a version is not worth an error.
+        let _ = writeln!(results(), "{}", instruction_sets());
+    }
     ExitCode::from(error.exit_code() as u8)
+}
+
+/// What is wrong with an argument, in the words of the other messages: what was expected, and the flag for what other programs call otherwise.
+fn plainer(message: &str) -> String {
+    let mut text = message.to_owned();
+    for (said, plain) in [
+        ("invalid digit found in string", "expected a whole number of at least 0"),
+        ("cannot parse integer from empty string", "expected a whole number of at least 0"),
+        ("invalid float literal", "expected a number"),
+        ("cannot parse float from empty string", "expected a number"),
+    ] {
+        text = text.replace(said, plain);
+    }
+    for (unknown, advice) in [
+        ("--height", "--size HEIGHTxWIDTH sets the size to which images are resized"),
+        ("--width", "--size HEIGHTxWIDTH sets the size to which images are resized"),
+        (
+            "--channels",
+            "channels are chosen for the data; data.channels of a configuration (--config) sets them",
+        ),
+        ("--gpu", "--device wgpu trains on a GPU, in a build with the feature `wgpu`"),
+    ] {
+        if text.starts_with(&format!("error: unexpected argument '{unknown}' found")) {
+            text = format!("error: unexpected argument '{unknown}' found\n\n  tip: {advice}\n");
+        }
+    }
+    text
 }
 
 /// What every command needs of the machine: an instruction set, threads, and errors instead of signals.

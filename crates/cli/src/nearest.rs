@@ -26,6 +26,9 @@ use widemargin_tables::{
 };
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin nearest --model runs/mine --embeddings images.npy query.png\n  widemargin nearest --embeddings images.npy --row mug/a.jpg -k 5"
+)]
 pub(crate) struct NearestArguments {
     /// Model that made the embeddings: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN", required_unless_present = "row")]

@@ -9,6 +9,7 @@ use widemargin_objective::{Suggestion, suggest};
 use widemargin_report::table::{Column, Table};
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin suggest --classes 10000 --dim 512")]
 pub(crate) struct SuggestArguments {
     /// Number of training classes
     #[arg(long)]

@@ -7,20 +7,24 @@ use crate::run::{
 };
 use crate::say::{results, say, shown};
 use crate::sweep::{self, Comparison};
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use widemargin_data::Labelled;
 use widemargin_durable::check_folder;
 use widemargin_model::BackboneName;
 use widemargin_report::terminal::visible;
 use widemargin_train::config::{Amount, Difference, PrecisionName, SamplerName};
-use widemargin_train::{Change, Config, Prepared, RunFolder};
+use widemargin_train::{Change, Config, Prepared, Recipe, RunFolder};
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin train --data images/ --out runs/mine\n  widemargin train --data images/ --minutes 10 --print-config > mine.toml\n  widemargin train --resume runs/mine --epochs 40"
+)]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     run: RunArguments,
@@ -30,13 +34,22 @@ pub(crate) struct TrainArguments {
     /// Resume the run or comparison in this folder; --epochs trains a run longer, --data and --labels say where its data is now
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "compare", "config", "quick"])]
     resume: Option<PathBuf>,
+    /// Train for about this many minutes on this machine, instead of a number of epochs
+    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["epochs", "resume", "compare", "quick"])]
+    minutes: Option<Duration>,
+    /// Print the configuration that this command would train with, as TOML, and stop
+    #[arg(long, conflicts_with_all = ["resume", "compare"])]
+    print_config: bool,
+    /// Print the report of the run as one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
     /// Train with each of these objectives and the same seed, and compare the results
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
     compare: Vec<String>,
-    /// Scale s of the cosine, or auto to choose it for the number of classes [default: that of the objective]
+    /// Scale s of the cosine, or auto to choose it for the number of classes [default: auto for own data]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     scale: Option<Amount>,
-    /// Margin m, or auto to choose it for the number of classes [default: that of the objective]
+    /// Margin m, or auto to choose it for the number of classes [default: auto for own data]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
     /// Give rare classes larger margins, in proportion to n^-POWER for n samples [default without a number: 0.25]
@@ -73,7 +86,7 @@ pub(crate) struct TrainArguments {
     /// Embedding dimension; 2 and 3 add a plot of the embeddings to the report [default: 128]
     #[arg(long, value_name = "DIM")]
     embedding: Option<usize>,
-    /// Samples per batch, for shuffled and by-frequency [default: 128]
+    /// Samples per batch, for shuffled and by-frequency [default: chosen for the data; 128 for the built-in images]
     #[arg(long)]
     batch: Option<usize>,
     /// Peak learning rate [default: 0.1]
@@ -101,6 +114,13 @@ pub(crate) struct TrainArguments {
     /// [default: 20%]
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
     hold_out: Option<f64>,
+}
+
+/// A number of minutes above 0, such as `10` or `0.5`.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let found = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0);
+    let time = found.and_then(|minutes| Duration::try_from_secs_f64(60.0 * minutes).ok());
+    time.ok_or_else(|| "expected a number of minutes above 0, such as 10 or 0.5".to_owned())
 }
 
 /// A factor for part of the backbone, as in `layer4=0.5`.
@@ -142,14 +162,14 @@ impl TrainArguments {
         found
     }
 
-    /// The configuration: file, then flags, then `--quick`.
-    fn configuration(&self) -> anyhow::Result<Config> {
+    /// The configuration: file, then flags, then `--quick`; and the recipe for the other settings.
+    fn configuration(&self) -> anyhow::Result<(Config, Recipe)> {
         let applied = |config| self.applied(config);
-        let config = self.run.configuration(applied, &self.given(), !self.compare.is_empty())?;
+        let (config, recipe) = self.run.configuration(applied, &self.given(), !self.compare.is_empty())?;
         self.require_sampler_flags(config.sampler.name)?;
         let mut short = self.run.shortened(config);
         short.sampler.batch = self.batch.unwrap_or(short.sampler.batch);
-        Ok(short)
+        Ok((short, recipe))
     }
 
     /// Rejects the flags of other samplers.
@@ -250,7 +270,7 @@ fn trained(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &arguments.resume {
         return resumed(arguments, &mut session, folder);
     }
-    let config = arguments.configuration()?;
+    let (config, mut recipe) = arguments.configuration()?;
     if let Some(folder) = &arguments.out {
         if folder.exists() {
             bail!(widemargin_train::Error::RunFolderExists(folder.clone()));
@@ -261,15 +281,21 @@ fn trained(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
     if !arguments.compare.is_empty() {
         let out = arguments.out.as_deref();
-        let comparison = Comparison::start(&mut session, config, &arguments.compare, out, dimension_given)?;
-        return compared(&mut session, comparison);
+        let comparison =
+            Comparison::start(&mut session, (config, recipe), &arguments.compare, out, dimension_given)?;
+        return compared(&mut session, comparison, arguments.json);
     }
-    let config = session.complete(config)?;
-    let prepared = session.prepare(&config)?;
-    let config = session.resolve(config, dimension_given, &prepared)?;
+    let mut config = session.complete(config)?;
+    let prepared = session.prepare_by(&mut config, &mut recipe)?;
+    let mut config = session.resolve(config, dimension_given, &prepared)?;
+    session.finish_recipe(&mut config, &mut recipe, &prepared, arguments.minutes)?;
+    if arguments.print_config {
+        write!(results(), "{}", config.to_toml())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let name = format!("{}-{}", prepared.set.name(), config.objective.name);
     let folder = arguments.out.clone().unwrap_or_else(|| free_folder(&name));
-    one(&mut session, &config, &prepared, RunFolder::create(&folder)?)
+    one(&mut session, &config, &prepared, RunFolder::create(&folder)?, arguments.json)
 }
 
 /// Resumes the run or comparison in `folder`.
@@ -283,7 +309,7 @@ fn resumed(arguments: &TrainArguments, session: &mut Session, folder: &Path) -> 
         );
         let comparison = Comparison::resume(session, folder)?;
         arguments.require_same(folder, comparison.config())?;
-        return compared(session, comparison);
+        return compared(session, comparison, arguments.json);
     }
     let mut run = RunFolder::resume(folder)?;
     if let Some(config) = run.config() {
@@ -292,11 +318,11 @@ fn resumed(arguments: &TrainArguments, session: &mut Session, folder: &Path) -> 
     run.change(&arguments.run.change())?;
     let Some(config) = run.config().cloned() else { bail!("{}: not a run folder", folder.display()) };
     let prepared = session.prepare_with(&config, || run.prepared())?;
-    one(session, &config, &prepared, run)
+    one(session, &config, &prepared, run, arguments.json)
 }
 
 /// Trains the objectives of a comparison and writes its report.
-fn compared(session: &mut Session, comparison: Comparison) -> anyhow::Result<ExitCode> {
+fn compared(session: &mut Session, comparison: Comparison, json: bool) -> anyhow::Result<ExitCode> {
     match comparison.train(session)? {
         Err(signal) => {
             let folder = comparison.folder().display();
@@ -305,7 +331,8 @@ fn compared(session: &mut Session, comparison: Comparison) -> anyhow::Result<Exi
         }
         Ok(runs) => {
             let report = ComparisonReport { objectives: runs.iter().map(|run| &run.report).collect() };
-            finish(comparison.folder(), &report, comparison.config(), comparison.prepared(), &runs)?;
+            let of = (comparison.config(), comparison.prepared());
+            finish(comparison.folder(), &report, of, &runs, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -316,6 +343,7 @@ fn one(
     config: &Config,
     prepared: &Prepared,
     mut run: RunFolder,
+    json: bool,
 ) -> anyhow::Result<ExitCode> {
     let ended =
         session.train(config, prepared, &mut run, config.training.epochs, AccuracyBy::of([config])?)?;
@@ -330,7 +358,7 @@ fn one(
         }
         Ended::Evaluated(run) => {
             let runs = [*run];
-            finish(folder, &runs[0].report, config, prepared, &runs)?;
+            finish(folder, &runs[0].report, (config, prepared), &runs, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -342,16 +370,20 @@ fn stopped(folder: &Path, step: u64, signal: i32) -> ExitCode {
     ExitCode::from((128 + signal) as u8)
 }
 
-/// Writes the reports and prints the closing table.
+/// Writes the reports and prints the closing table, or the report as JSON.
 fn finish(
     folder: &Path,
     report: &impl Serialize,
-    config: &Config,
-    prepared: &Prepared,
+    (config, prepared): (&Config, &Prepared),
     runs: &[EvaluatedRun],
+    json: bool,
 ) -> anyhow::Result<()> {
     write_reports(folder, report, config, prepared, runs)?;
     let mut out = results();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(report).context("writing the report as JSON")?)?;
+        return Ok(());
+    }
     if let Some(run) = runs.first() {
         writeln!(out, "Evaluated on {}.\n", visible(&evaluated_on(&run.report)))?;
     }
@@ -367,5 +399,12 @@ fn finish(
         writeln!(out, "{ONE_SEED}\n")?;
     }
     writeln!(out, "Report: {}", shown(&folder.join("report.html")))?;
+    // Last, where it is seen.
+    for run in runs {
+        if let Some(verdict) = &run.report.verdict {
+            let of = if runs.len() > 1 { format!("{}: ", run.report.objective) } else { String::new() };
+            writeln!(out, "{}", visible(&format!("{of}{verdict}")))?;
+        }
+    }
     Ok(())
 }

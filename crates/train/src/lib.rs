@@ -11,6 +11,7 @@ pub mod log;
 mod measure;
 mod prepare;
 pub mod progress;
+mod recipe;
 mod record;
 mod run;
 mod schedule;
@@ -21,6 +22,7 @@ pub use config::Config;
 pub use error::Error;
 pub use measure::{StepTimes, step_seconds};
 pub use prepare::Prepared;
+pub use recipe::{Choice, Recipe};
 pub use record::Record;
 pub use run::{
     Change, EarlierModel, Ending, Reopened, RunFolder, RunIdentity, RunStart, configuration, earlier_model,

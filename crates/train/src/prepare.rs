@@ -63,12 +63,33 @@ impl Prepared {
     /// # Errors
     /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        Self::split(config)?.accepting(config)
+    }
+
+    /// As [`Prepared::new`], before it is known how the samples will be trained on: nothing requires a batch. Call
+    /// [`accepting`](Self::accepting) when the settings are chosen.
+    ///
+    /// # Errors
+    /// The errors of the data; [`Error::TooFew`] for too few samples for evaluation.
+    pub fn split(config: &Config) -> Result<Self, Error> {
         let columns = fine_tuning::columns(config)?;
         let set = open(&config.data, fine_tuning::preprocessing(config)?, columns.as_deref())?;
         let note = fine_tuning::require_columns(config, &set, columns.as_deref())?;
-        let mut prepared = Self::from_set(set, config)?;
+        let mut prepared = Self::split_set(set, config)?;
         prepared.warnings.extend(note);
         Ok(prepared)
+    }
+
+    /// Checks that the samples fill a batch of `config`, and adds warnings about batches and the head.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] if there are fewer training samples than a batch.
+    pub fn accepting(mut self, config: &Config) -> Result<Self, Error> {
+        let samples = self.training.samples.len();
+        require_batch(&config.sampler, samples, self.set.kind(), &self.warnings)?;
+        self.warnings.extend(incomplete_batch(&config.sampler, samples));
+        self.warnings.extend(needless_rate(config, &self.training));
+        Ok(self)
     }
 
     /// Splits a set that is already open, such as one in memory, as `config` specifies.
@@ -79,7 +100,10 @@ impl Prepared {
     /// # Errors
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
-        let set = set.into();
+        Self::split_set(set.into(), config)?.accepting(config)
+    }
+
+    pub(crate) fn split_set(set: SampleSet, config: &Config) -> Result<Self, Error> {
         let division = divided(
             &set,
             &config.data,
@@ -133,9 +157,6 @@ impl Prepared {
             expected.map(|(sample, _)| sample as u32).collect()
         };
         let training = TrainingSamples::known(&set, &split, &samples);
-        require_batch(&config.sampler, training.samples.len(), set.kind(), &warnings)?;
-        warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
-        warnings.extend(needless_rate(config, &training));
         warnings.extend(
             ignored
                 .map(|label| ignored_class(known_names[label as usize], label, (&training, ignored_tests))),

@@ -1,8 +1,7 @@
 //! `widemargin bench embed`: embeddings of images or vectors in memory.
 
 use super::memory::peak_memory;
-use super::train::size;
-use crate::arguments::one_of;
+use crate::arguments::{one_of, size};
 use crate::say::results;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -22,6 +21,7 @@ const EMBEDDING: usize = 128;
 const SHOWN: usize = 8;
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin bench embed --backbone iresnet18")]
 pub(crate) struct BenchEmbed {
     /// Backbone, as in `train`; its weights are random
     #[arg(long, default_value = "iresnet18")]

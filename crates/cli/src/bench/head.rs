@@ -16,6 +16,7 @@ use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin bench head")]
 pub(crate) struct BenchHead {
     /// Number of classes
     #[arg(long, default_value_t = 100_000)]

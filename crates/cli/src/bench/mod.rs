@@ -6,6 +6,7 @@ mod memory;
 mod train;
 
 use clap::Subcommand;
+pub(crate) use memory::peak_memory;
 use std::process::ExitCode;
 
 #[derive(Subcommand)]

@@ -1,7 +1,7 @@
 //! `widemargin bench train`: whole training steps on random images or vectors in memory.
 
 use super::memory::peak_memory;
-use crate::arguments::one_of;
+use crate::arguments::{one_of, size};
 use crate::say::results;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -20,6 +20,7 @@ const CLASSES: usize = 10;
 const HELD_OUT: f64 = 0.2;
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin bench train --backbone resnet18 --size 112 --batch 32")]
 pub(crate) struct BenchTrain {
     /// Backbone, as in `train`
     #[arg(long, default_value = "small-cnn")]
@@ -45,15 +46,6 @@ pub(crate) struct BenchTrain {
     /// Print one JSON object instead of a line of text
     #[arg(long)]
     json: bool,
-}
-
-/// `28` or `112x96`.
-pub(super) fn size(text: &str) -> Result<[usize; 2], String> {
-    let (height, width) = text.split_once('x').unwrap_or((text, text));
-    match (height.parse(), width.parse()) {
-        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok([height, width]),
-        _ => Err("expected a height, or a height and a width, such as 112 or 112x96".to_owned()),
-    }
 }
 
 pub(crate) fn run(arguments: &BenchTrain) -> anyhow::Result<ExitCode> {

@@ -32,6 +32,9 @@ const BAR: usize = 40;
 const REPORT: FileKind = FileKind { name: "a report", mark: "<svg" };
 
 #[derive(Args)]
+#[command(
+    after_help = "Exit status: 0 done, 1 no usable sample, 2 error.\n\nExamples:\n  widemargin data info images/ -o info.html\n  widemargin data info images/ --json"
+)]
 pub(crate) struct InfoArguments {
     #[command(flatten)]
     data: CensusArguments,

@@ -16,7 +16,6 @@ pub(crate) enum DataCommand {
     /// Find likely mislabelled samples with a trained model
     Suspects(suspects::SuspectsArguments),
     /// Inspect a data set: classes, image sizes, corrupt files, duplicates
-    #[command(after_help = "Exit status: 0 done, 1 no usable sample, 2 error.")]
     Info(info::InfoArguments),
     /// Split a data set into train and test without leaks
     Split(split::SplitArguments),

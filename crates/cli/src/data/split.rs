@@ -22,6 +22,7 @@ const HOLD_OUT: f64 = 0.2;
 const NAMED: usize = 3;
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin data split images/ --by class --share 20% -o split.csv")]
 pub(crate) struct SplitArguments {
     #[command(flatten)]
     data: CensusArguments,

@@ -30,6 +30,7 @@ const SUSPECTS: &str = "suspects.json";
 const PRINTED: usize = 20;
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin data suspects --model runs/mine")]
 pub(crate) struct SuspectsArguments {
     /// Run folder; its newest checkpoint is used
     #[arg(long, value_name = "RUN")]

@@ -41,6 +41,9 @@ use widemargin_train::config::PrecisionName;
 const AT_ONCE: usize = 1024;
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin embed --model runs/mine images/ --out images.npy\n  widemargin embed --model runs/mine table.parquet --out embeddings.parquet"
+)]
 pub(crate) struct EmbedArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
@@ -129,8 +132,10 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     }
 
     let bar = progress::counted(input.kind(), rows as u64);
+    let advance = progress::advancing(&bar);
     let mut facts = PixelFacts::new(model.description().preprocessing());
     let mut at = done;
+    advance(at as u64, rows as u64);
     while at < rows {
         if stop.load(Ordering::Relaxed) != 0 {
             bar.finish_and_clear();
@@ -144,7 +149,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         file.append(&bytes)?;
         at += count;
         sums.add(at, &bytes)?;
-        bar.set_position(at as u64);
+        advance(at as u64, rows as u64);
     }
     let by = MadeBy::new(&model, made.input, made.precision, rows);
     for sentence in loaded::about_pixels(&facts) {

@@ -15,6 +15,7 @@ use widemargin_eval::verification::costs::Costs;
 const CALIBRATION: FileKind = FileKind { name: "a calibration", mark: "\"threshold\"" };
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin eval calibrate embeddings.npy -o calibration.json")]
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     pairs: PairArguments,

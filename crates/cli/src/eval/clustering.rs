@@ -15,6 +15,7 @@ use widemargin_tables::{ClassNames, write_row};
 const ASSIGNMENTS: FileKind = FileKind { name: "a file of assignments", mark: "label,cluster" };
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin eval clustering embeddings.npy")]
 pub(crate) struct ClusteringArguments {
     #[command(flatten)]
     set: SetArguments,

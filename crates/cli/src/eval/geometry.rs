@@ -10,6 +10,7 @@ use serde_json::json;
 use widemargin_eval::geometry::{self, CosineDistribution, GeometryOptions};
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  widemargin eval geometry embeddings.npy")]
 pub(crate) struct GeometryArguments {
     #[command(flatten)]
     set: SetArguments,

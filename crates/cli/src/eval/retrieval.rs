@@ -23,6 +23,9 @@ const CMC: [usize; 14] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100];
 const LISTED: usize = 100;
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin eval retrieval embeddings.npy\n  widemargin eval retrieval images.npy --split runs/mine/split.csv"
+)]
 pub(crate) struct RetrievalArguments {
     #[command(flatten)]
     set: SetArguments,

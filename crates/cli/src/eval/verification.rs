@@ -20,6 +20,9 @@ use widemargin_eval::verification::folds::{self, CrossValidation, FoldAccuracy};
 use widemargin_report::page::EvaluationTable;
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin eval verification embeddings.npy --labels labels.csv -o roc.html\n  widemargin eval verification embeddings.npy --pairs pairs.csv\n  widemargin eval verification images.npy --split runs/mine/split.csv"
+)]
 pub(crate) struct VerificationArguments {
     #[command(flatten)]
     pairs: PairArguments,

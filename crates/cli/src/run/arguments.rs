@@ -1,6 +1,6 @@
 //! The flags that every run has, and the configuration that they make.
 
-use crate::arguments::{class_folder, part_folders};
+use crate::arguments::{class_folder, part_folders, size};
 use crate::say::say;
 use anyhow::Context;
 use clap::Args;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_tables::ColumnPattern;
 use widemargin_train::config::ObjectiveConfig;
-use widemargin_train::{Change, Config, Error, is_changed};
+use widemargin_train::{Change, Config, Error, Recipe, is_changed};
 
 /// Data, objective and length of a run.
 #[derive(Args)]
@@ -33,6 +33,9 @@ pub(crate) struct RunArguments {
     /// [default: auto]
     #[arg(long, value_name = "RULE", value_parser = part_folders)]
     parts: Option<PartFolders>,
+    /// Height and width to which images are resized, such as 64 or 64x48 [default: chosen for the data]
+    #[arg(long, value_name = "H[xW]", value_parser = size)]
+    size: Option<[usize; 2]>,
     /// Read the configuration from this TOML file; flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -45,7 +48,7 @@ pub(crate) struct RunArguments {
     /// Objective, such as am-softmax, arcface or triplet-margin; `widemargin loss --list` prints all [default: am-softmax]
     #[arg(long, value_name = "NAME")]
     objective: Option<String>,
-    /// Passes over the training images [default: 3]
+    /// Passes over the training images [default: chosen for the data; 3 for the built-in images]
     #[arg(long)]
     epochs: Option<usize>,
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
@@ -63,20 +66,26 @@ impl RunArguments {
         self.config.is_some()
     }
 
-    /// The configuration from the file and these flags; then call [`shortened`](Self::shortened). `further` applies other flags, `given` are the keys
+    /// The configuration from the file and these flags, and a recipe for all that they do not set; then call [`shortened`](Self::shortened). `further` applies other flags, `given` are the keys
     /// of all flags. A configuration that `compares` objectives is checked without its objective.
     pub(crate) fn configuration(
         &self,
         further: impl Fn(Config) -> Config,
         given: &[(&'static str, &'static str)],
         compares: bool,
-    ) -> anyhow::Result<Config> {
+    ) -> anyhow::Result<(Config, Recipe)> {
+        let mut set: Vec<String> = given.iter().map(|(key, _)| (*key).to_owned()).collect();
+        if self.quick {
+            set.extend(["training.epochs", "sampler.batch"].map(str::to_owned));
+        }
         let mut backbone_given = false;
         let base = match &self.config {
             Some(path) => {
                 let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
-                backbone_given = widemargin_train::config::sets(&text, "model.backbone");
+                let of_file = widemargin_train::config::keys(&text);
+                backbone_given = of_file.iter().any(|key| key == "model.backbone");
+                set.extend(of_file);
                 let check = |config: &Config| {
                     let mut config = further(self.completed(config.clone(), backbone_given));
                     if compares {
@@ -106,7 +115,7 @@ impl RunArguments {
             }
             None => Config::default(),
         };
-        Ok(further(self.completed(base, backbone_given)))
+        Ok((further(self.completed(base, backbone_given)), Recipe::new(set)))
     }
 
     /// The configuration `config` with these flags, and with the usual backbone for its data if no other is given.
@@ -129,6 +138,7 @@ impl RunArguments {
         data.parts = self.parts.unwrap_or(data.parts);
         data.built_in |= self.built_in;
         data.unseen = self.unseen.or(data.unseen);
+        [data.height, data.width] = self.size.unwrap_or([data.height, data.width]);
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
         config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
         config.training.seed = self.seed.unwrap_or(config.training.seed);
@@ -145,6 +155,8 @@ impl RunArguments {
             ("data.class_folder", "--class-folder", self.class_folder.is_some()),
             ("data.parts", "--parts", self.parts.is_some()),
             ("data.unseen", "--unseen", self.unseen.is_some()),
+            ("data.height", "--size", self.size.is_some()),
+            ("data.width", "--size", self.size.is_some()),
             ("objective.name", "--objective", self.objective.is_some()),
             ("training.epochs", "--epochs", self.epochs.is_some()),
             ("training.seed", "--seed", self.seed.is_some()),

@@ -3,6 +3,7 @@
 use super::accuracy::AccuracyBy;
 use super::measures::Measures;
 use super::untrained::Untrained;
+use super::verdict::verdict;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
@@ -32,6 +33,9 @@ pub(crate) struct RunReport {
     pub(crate) gain: Option<Measures>,
     /// What a reader of the results must know, as whole sentences.
     pub(crate) warnings: Vec<String>,
+    /// A sentence if the model should not be used, with what to try; it is one of the warnings, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<String>,
     /// Seconds of training.
     pub(crate) seconds: f64,
     /// Training samples per second.
@@ -112,6 +116,9 @@ impl EvaluatedRun {
             Some(_) if !trainer.trains_backbone() => warnings.push(NOTHING_TRAINED.to_owned()),
             Some(base) => warnings.extend(base.not_beaten_by(&config.objective.name, &measures)),
         }
+        let metrics = log::history(folder)?;
+        let verdict = verdict(&measures, untrained.as_ref(), &metrics).filter(|_| trainer.trains_backbone());
+        warnings.extend(verdict.clone());
         let known_embeddings =
             if matches!(dim, 2 | 3) { trainer.embed(prepared, &prepared.known.samples)? } else { Vec::new() };
         let results = if prepared.split.is_closed() {
@@ -130,13 +137,14 @@ impl EvaluatedRun {
                 untrained,
                 gain,
                 warnings,
+                verdict,
                 seconds,
                 samples_per_second,
                 seed: config.training.seed,
                 device: device::description(&config.training.device)?,
                 margin: trainer.head().margin_in_force(),
             },
-            metrics: log::history(folder)?,
+            metrics,
             known_embeddings,
             centres: trainer.head().class_head().map_or_else(Vec::new, |head| {
                 // the first sub-centre of each class

@@ -8,6 +8,7 @@ mod measures;
 mod page;
 mod session;
 mod untrained;
+mod verdict;
 
 pub(crate) use accuracy::AccuracyBy;
 pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};

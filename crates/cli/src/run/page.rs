@@ -84,7 +84,10 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
         );
     }
     lines.extend(accuracy_in_words(runs));
-    lines.extend(warnings(runs).iter().map(|warning| format!("warning: {warning}")));
+    // A verdict is the last line of all.
+    let verdicts: Vec<&String> = runs.iter().filter_map(|run| run.report.verdict.as_ref()).collect();
+    let others = warnings(runs).into_iter().filter(|warning| !verdicts.contains(&warning));
+    lines.extend(others.map(|warning| format!("warning: {warning}")));
     lines
 }
 

@@ -13,15 +13,17 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use widemargin_data::{ImageSet, Labelled, first_names};
+use std::time::Duration;
+use widemargin_data::{FolderOptions, Glance, ImageSet, Labelled, Preprocessing, first_names};
 use widemargin_embedder::{Fingerprint, MODEL_FILE, Model};
 use widemargin_kernels::mixed;
 use widemargin_model::BackboneName;
 use widemargin_model::device::{self, is_cpu};
+use widemargin_report::table::{Column, Table};
 use widemargin_tables::columns_in_words;
 use widemargin_train::config::PrecisionName;
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
+use widemargin_train::{Choice, Config, Ending, Error, Prepared, Recipe, RunFolder, train_until};
 
 /// Progress and signals of a command that trains.
 pub(crate) struct Session {
@@ -74,6 +76,63 @@ impl Session {
             self.message(&format!("warning: {warning}"));
         }
         Ok(config)
+    }
+
+    /// Chooses settings for own data with the recipe, and opens and splits the data.
+    pub(crate) fn prepare_by(
+        &mut self,
+        config: &mut Config,
+        recipe: &mut Recipe,
+    ) -> anyhow::Result<Prepared> {
+        let d = &config.data;
+        let Some(path) = d.path.clone() else { return self.prepare(config) };
+        let folders = FolderOptions { class_folder: d.class_folder, parts: d.parts };
+        let usual = Preprocessing::default();
+        let preprocessing = Preprocessing {
+            background: d.background.unwrap_or(usual.background),
+            depth: d.depth.unwrap_or(usual.depth),
+        };
+        if let Some(glance) = Glance::at(&path, folders, &preprocessing)? {
+            recipe.of_images(config, &glance);
+        }
+        let before = config.clone();
+        let prepared = self.prepare_with(&before, || {
+            let split = Prepared::split(&before)?;
+            recipe.of_samples(config, &split)?;
+            split.accepting(config)
+        })?;
+        config.check()?;
+        Ok(prepared)
+    }
+
+    /// Prints what the recipe chose, once scale and margin are numbers, and how long the training will take.
+    pub(crate) fn finish_recipe(
+        &mut self,
+        config: &mut Config,
+        recipe: &mut Recipe,
+        prepared: &Prepared,
+        time: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        let own = config.data.path.is_some();
+        let expected = match (own && recipe.chose_epochs(), time) {
+            (false, None) => None,
+            _ => Some(recipe.of_time(config, prepared, time)?),
+        };
+        recipe.resolved(config, prepared);
+        if own && !recipe.choices().is_empty() {
+            let mut table = Table::new(["setting", "value", "chosen because of"].map(Column::left));
+            for Choice { setting, value, reason } in recipe.choices() {
+                table.row([*setting, value, reason]);
+            }
+            table.render().lines().for_each(|line| self.message(line));
+        }
+        if let Some(expected) = expected {
+            self.message(&format!(
+                "a run takes about {} of training on this machine",
+                progress::in_words(expected)
+            ));
+        }
+        Ok(())
     }
 
     /// Opens and splits the data. Prints warnings about the configuration, what the data contains, and the images left out.
@@ -226,10 +285,11 @@ impl Session {
     /// Writes the calibration, fitted to the pairs of the evaluation. The report has its warnings.
     fn calibrate(report: &mut RunReport, folder: &Path) -> anyhow::Result<()> {
         match SavedCalibration::of_cosines(&report.evaluation().verification) {
-            Ok(saved) => {
+            Ok(mut saved) => {
                 for warning in &saved.warnings {
                     report.warn(format!("The threshold in {CALIBRATION_FILE}: {warning}"));
                 }
+                saved.warnings.extend(report.verdict.clone());
                 saved
                     .of(model_file(Fingerprint::read(folder.join(MODEL_FILE))?))?
                     .write(&folder.join(CALIBRATION_FILE))

@@ -79,14 +79,19 @@ impl Untrained {
         Ok(write_sealed(path, KIND, VERSION, &json)?)
     }
 
+    /// Whether the initial weights are random, so that training has to gain something.
+    pub(super) fn is_random(&self) -> bool {
+        self.weights == RANDOM
+    }
+
     /// What the baseline is called in tables: the initial weights may be those of another run.
     pub(crate) fn name(&self) -> &'static str {
-        if self.weights == RANDOM { "untrained" } else { "loaded weights" }
+        if self.is_random() { "untrained" } else { "loaded weights" }
     }
 
     /// What the baseline is called in sentences.
     pub(super) fn model(&self) -> &'static str {
-        if self.weights == RANDOM { "the untrained model" } else { "the loaded weights" }
+        if self.is_random() { "the untrained model" } else { "the loaded weights" }
     }
 
     /// A sentence that says in which measures the trained model of `objective` does not beat this baseline; `None` if it beats it in all.
@@ -118,7 +123,7 @@ impl Untrained {
 
     /// What the baseline is, as a sentence.
     pub(crate) fn in_words(&self) -> String {
-        if self.weights == RANDOM {
+        if self.is_random() {
             "untrained: the same model with its random initial weights, evaluated in the same way.".to_owned()
         } else {
             format!("loaded weights: the model with the weights of {}, before training.", self.weights)

@@ -11,6 +11,7 @@ use standard_error::Speaker;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Stderr, StdoutLock, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use widemargin_report::terminal::{visible, visible_lines};
 
@@ -26,10 +27,25 @@ pub(crate) use say;
 /// The function behind [`say!`]. A message is one line: line breaks inside are escaped.
 pub(crate) fn line(text: Arguments<'_>) {
     let text = text.to_string();
+    if is_quiet() && text.starts_with("note: ") {
+        return;
+    }
     let mut line = clipped(&visible(&text));
     line.push('\n');
     // In one piece, so that lines of several threads do not mix.
     speak(line);
+}
+
+/// Whether only results, warnings and errors are printed.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out notes and progress from here on.
+pub(crate) fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
 }
 
 /// Says text of several lines that ends with a line break, such as the help after a wrong flag.

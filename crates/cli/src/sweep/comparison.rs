@@ -5,7 +5,7 @@ use super::started::{Started, run_folder};
 use crate::run::{Ended, EvaluatedRun, Session};
 use anyhow::ensure;
 use std::path::Path;
-use widemargin_train::{Config, Prepared};
+use widemargin_train::{Config, Prepared, Recipe};
 
 /// A comparison that has started.
 pub(crate) struct Comparison(Started);
@@ -14,7 +14,7 @@ impl Comparison {
     /// Starts the comparison of `objectives` with the other settings of `config`, in the new folder `out`.
     pub(crate) fn start(
         session: &mut Session,
-        config: Config,
+        (config, recipe): (Config, Recipe),
         objectives: &[String],
         out: Option<&Path>,
         dimension_given: bool,
@@ -23,7 +23,7 @@ impl Comparison {
         for sentence in plan.left_out()? {
             session.message(&format!("note: {sentence}"));
         }
-        Ok(Self(Started::new(session, out, plan, dimension_given)?))
+        Ok(Self(Started::new(session, out, (plan, recipe), dimension_given)?))
     }
 
     /// Resumes the comparison in `folder`.

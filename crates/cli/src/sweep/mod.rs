@@ -25,9 +25,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toml::Value;
 use widemargin_data::Labelled;
-use widemargin_train::{Error, Prepared};
+use widemargin_train::{Error, Prepared, Recipe};
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin sweep --data images/ --margin 0.1,0.2,0.35 --scale 16,30\n  widemargin sweep --data images/ --grid grid.toml --halving"
+)]
 pub(crate) struct SweepArguments {
     #[command(flatten)]
     run: RunArguments,
@@ -64,8 +67,8 @@ pub(crate) struct SweepArguments {
 }
 
 impl SweepArguments {
-    fn plan(&self) -> anyhow::Result<Plan> {
-        let base = self.run.configuration(|config| config, &self.run.given(), false)?;
+    fn plan(&self) -> anyhow::Result<(Plan, Recipe)> {
+        let (base, recipe) = self.run.configuration(|config| config, &self.run.given(), false)?;
         let base = self.run.shortened(base);
         let lists = [
             ("objective.margin", &self.margin),
@@ -85,7 +88,13 @@ impl SweepArguments {
         }
         let halving =
             self.halving.map(|keep_one_in| Halving { keep_one_in, first_epochs: self.first_epochs });
-        Ok(Plan { comparison: false, by: self.by, halving, grid, base })
+        let mut swept: Vec<String> = grid.iter().map(|axis| axis.key.clone()).collect();
+        if swept.iter().any(|key| key == "objective.name") {
+            // Not every objective has them.
+            swept.extend(["objective.scale", "objective.margin"].map(str::to_owned));
+        }
+        let recipe = recipe.without(swept);
+        Ok((Plan { comparison: false, by: self.by, halving, grid, base }, recipe))
     }
 }
 
@@ -149,9 +158,9 @@ fn started(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<
         );
         return Ok(started);
     }
-    let mut plan = arguments.plan()?;
+    let (mut plan, recipe) = arguments.plan()?;
     plan.base = session.complete(plan.base)?;
-    Started::new(session, arguments.out.as_deref(), plan, true)
+    Started::new(session, arguments.out.as_deref(), (plan, recipe), true)
 }
 
 /// The results of a run after so many epochs, from its file or after training it that far. The exit status if a signal stopped it.

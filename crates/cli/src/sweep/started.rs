@@ -15,7 +15,7 @@ use widemargin_durable::{
 use widemargin_train::config::{
     Difference, ObjectiveConfig, OptimiserSection, ScheduleConfig, TrainingConfig,
 };
-use widemargin_train::{Config, Error, Prepared, RunFolder, Trainer};
+use widemargin_train::{Config, Error, Prepared, Recipe, RunFolder, Trainer};
 
 /// The plan for readers.
 const PLAN_FILE: &str = "sweep.toml";
@@ -36,11 +36,11 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// Starts `plan` in the new folder `out`, by default one that is named after the data or the objective.
+    /// Starts `plan`, with the settings that `recipe` chooses for its data, in the new folder `out`, by default one that is named after the data or the objective.
     pub(super) fn new(
         session: &mut Session,
         out: Option<&Path>,
-        mut plan: Plan,
+        (mut plan, mut recipe): (Plan, Recipe),
         dimension_given: bool,
     ) -> anyhow::Result<Self> {
         // An impossible plan is rejected before anything is read or written.
@@ -48,11 +48,12 @@ impl Started {
         if let Some(folder) = out {
             ensure!(!folder.exists(), "{}", exists(folder));
         }
-        let Some(first) = candidates.first() else { bail!("the plan has no runs") };
-        let prepared = session.prepare(&first.config)?;
-        // The others may have settings without effect, too: then runs differ only in their names.
-        let mut said = first.config.warnings();
-        for candidate in &candidates[1..] {
+        ensure!(!candidates.is_empty(), "the plan has no runs");
+        let prepared = session.prepare_by(&mut plan.base, &mut recipe)?;
+        let candidates = plan.candidates()?;
+        // Of the settings that all runs share, the warnings are printed. A run may have others: then runs differ only in their names.
+        let mut said = plan.base.warnings();
+        for candidate in &candidates {
             for warning in candidate.config.warnings() {
                 if !said.contains(&warning) {
                     session.message(&format!("warning: {}: {warning}", candidate.name));
@@ -63,6 +64,7 @@ impl Started {
         if !dimension_given {
             set_only_dimension(&mut plan.base, &prepared);
         }
+        session.finish_recipe(&mut plan.base, &mut recipe, &prepared, None)?;
         require_trainable(&plan.candidates()?, &prepared)?;
         let name = if plan.comparison {
             format!("{}-comparison", prepared.set.name())

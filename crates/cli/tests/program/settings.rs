@@ -109,7 +109,7 @@ fn a_sweep_checks_all_runs_before_the_first_and_reports_values_without_effect() 
     place.write("g.toml", b"sampler.batch = [16, 64]");
     let output = place.run(&sweep);
     success(&output);
-    assert!(stderr(&output).contains("warning: sampler.batch: no effect"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("sampler.batch: no effect"), "{}", stderr(&output));
 }
 
 #[test]

@@ -333,3 +333,64 @@ fn a_value_from_a_flag_is_reported_by_the_flag() {
         place.refused(&["train", "--config", "bad.toml", "--seed", "1"], &["training.epochs: found 0"]);
     assert!(!said.contains("--"), "{said}");
 }
+
+#[test]
+fn the_version_is_that_of_the_program_with_the_instruction_sets_on_request() {
+    let place = Workplace::new();
+    let printed = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        success(&output);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let version = format!("widemargin {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed(&["--version"]), version);
+    let long = printed(&["--version", "-v"]);
+    assert!(long.starts_with(&version) && long.contains("instruction set"), "{long}");
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let place = Workplace::new();
+    let printed = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        success(&output);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("widemargin") && script.contains("retrieval"), "{shell}: {script}");
+    }
+    let page = printed(&["man", "eval", "retrieval"]);
+    assert!(
+        page.starts_with(".ie") && page.contains("\\-\\-labels") && page.contains("widemargin"),
+        "{page}"
+    );
+    place.refused(&["man", "evil"], &["found evil", "eval"]);
+}
+
+#[test]
+fn arguments_that_other_programs_call_otherwise_are_explained() {
+    let place = Workplace::new();
+    place.refused(&["train", "--epochs", "ten"], &["'ten'", "--epochs", "expected a whole number"]);
+    place.refused(&["train", "--learning-rate", "fast"], &["'fast'", "expected a number"]);
+    let said = place.refused(&["train", "--height", "64"], &["--size HEIGHTxWIDTH"]);
+    assert!(!said.contains("--weights <"), "{said}");
+}
+
+#[test]
+fn quiet_prints_results_and_warnings_only_and_verbose_more() {
+    let place = Workplace::new();
+    let said = |flag: &str, out: &str| {
+        let output = place.run(&[flag, "train", "--config", "small.toml", "--out", out]);
+        success(&output);
+        (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (results, messages) = said("-q", "quiet");
+    assert!(results.contains("recall at 1"), "{results}");
+    assert!(messages.lines().all(|line| line.starts_with("warning: ")), "{messages}");
+    let (_, messages) = said("-v", "loud");
+    assert!(messages.contains("instruction set") && messages.contains("of memory"), "{messages}");
+}

@@ -21,7 +21,8 @@ fn a_projection_of_a_table_is_trained_and_evaluated_on_unseen_classes() {
     place.write("vectors.csv", table(1200).as_bytes());
     let arguments =
         ["train", "--data", "vectors.csv", "--unseen", "4", "--embedding", "2", "--epochs", "200"];
-    let more = ["--batch", "60", "--learning-rate", "0.5", "--scale", "8", "--out", "run"];
+    let more =
+        ["--batch", "60", "--learning-rate", "0.5", "--scale", "8", "--margin", "0.35", "--out", "run"];
     let output = place.run(&[&arguments[..], &more].concat());
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -21,7 +21,7 @@ use widemargin_tables::ColumnPattern;
 
 pub use difference::Difference;
 pub use objective::{Amount, ObjectiveConfig};
-pub use read::sets;
+pub use read::keys;
 
 /// All settings of a run: together with the data they determine the result to the bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

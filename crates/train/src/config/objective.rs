@@ -13,6 +13,11 @@ const SOME_CLASSES: usize = 10;
 /// Probability of the target class that a sample must be able to reach with a scale of `"auto"`.
 const TARGET_PROBABILITY: f64 = 0.99;
 
+/// With fewer known classes, a margin of `"auto"` is at most `FEW_CLASSES_MARGIN` in cosine, and smaller in the same proportion in angle: a large
+/// one keeps only what separates these few classes (measured in `docs/src/benchmarks/accuracy.md`: seven classes).
+const FEW_CLASSES: usize = 50;
+const FEW_CLASSES_MARGIN: f64 = 0.1;
+
 /// Value of `scale` or `margin` for the recommendation of [`suggest`](fn@widemargin_objective::suggest), which depends on the number
 /// of known classes and the embedding dimension.
 const AUTO: &str = "auto";
@@ -236,6 +241,13 @@ impl ObjectiveConfig {
         self.parameters.insert(key.to_owned(), value);
     }
 
+    /// Whether the objective has a recommended value of `key`, which is `scale` or `margin`, and no value of its own.
+    pub(crate) fn takes_auto(&self, key: &str) -> bool {
+        let mut bare = Self { name: self.name.clone(), ..Self::default() };
+        bare.set(key, Some(Amount::Auto));
+        !self.parameters.contains_key(key) && bare.build(None).is_ok()
+    }
+
     /// Removes the scale, margin and margins by count that the objective does not have, and returns each as `key = value`. A value out of range
     /// stays, for [`build`](Self::build) to reject.
     pub fn without_foreign(&mut self) -> Vec<(&'static str, String)> {
@@ -283,7 +295,7 @@ impl ObjectiveConfig {
         Ok(())
     }
 
-    /// Replaces `"auto"` by numbers for `classes` known classes and embeddings of dimension `dim`; returns a sentence that names them,
+    /// Replaces `"auto"` by the numbers that [`suggest`](fn@widemargin_objective::suggest) recommends, with a smaller margin for few classes, for `classes` known classes and embeddings of dimension `dim`; returns a sentence that names them,
     /// or `None` if there was no `"auto"`.
     ///
     /// # Errors
@@ -302,7 +314,11 @@ impl ObjectiveConfig {
         }
         if margin {
             let angle = objective.class_objective().is_some_and(has_angle_margin);
+            let few = classes < FEW_CLASSES && found.margin > FEW_CLASSES_MARGIN;
+            let share = if few { FEW_CLASSES_MARGIN / found.margin } else { 1.0 };
             let margin = if angle { found.angle_margin } else { found.margin };
+            // A quotient with all its digits would look measured.
+            let margin = if few { (margin * share * 1000.0).round() / 1000.0 } else { margin };
             self.parameters.insert("margin".to_owned(), margin.into());
             chosen.push(format!("margin {margin}{}", if angle { " rad" } else { "" }));
         }
@@ -345,6 +361,13 @@ mod tests {
         assert!(message.contains("20000 classes in 512 dimensions"), "{message}");
         assert!(message.contains(&expected.scale.to_string()), "{message}");
         assert_eq!(config.resolve(20_000, 512).expect("numbers now"), None);
+
+        let mut few = auto("am-softmax");
+        few.resolve(8, 128).expect("enough classes");
+        assert_eq!(few.parameters["margin"], Value::from(0.1));
+        let mut few = auto("arcface");
+        few.resolve(8, 128).expect("enough classes");
+        assert_eq!(few.parameters["margin"], Value::from(0.143));
 
         let mut angle = auto("arcface");
         angle.resolve(10, 2).expect("enough classes");

@@ -53,13 +53,18 @@ impl Config {
     }
 }
 
+/// The keys that the text of a configuration file sets, as `section.key`.
+pub fn keys(text: &str) -> Vec<String> {
+    let Ok(document) = DeTable::parse(text) else { return Vec::new() };
+    let sections =
+        document.get_ref().iter().filter_map(|(name, value)| Some((name, value.get_ref().as_table()?)));
+    let keys = sections.flat_map(|(section, table)| table.keys().map(move |key| (section, key)));
+    keys.map(|(section, key)| format!("{}.{}", section.get_ref(), key.get_ref())).collect()
+}
+
 /// Whether the text of a configuration file sets `section.key`.
-pub fn sets(text: &str, key: &str) -> bool {
-    let (section, key) = key.split_once('.').unwrap_or((key, ""));
-    let Ok(document) = DeTable::parse(text) else { return false };
-    let found = document.get_ref().iter().find(|(name, _)| name.get_ref() == section);
-    let keys = found.and_then(|(_, value)| value.get_ref().as_table());
-    keys.is_some_and(|keys| keys.keys().any(|name| name.get_ref() == key))
+fn sets(text: &str, key: &str) -> bool {
+    keys(text).iter().any(|found| found == key)
 }
 
 /// The line of a byte of `text`, from 1.

@@ -1,0 +1,360 @@
+//! The recipe: settings that fit the data, for every key that nobody has set.
+//!
+//! It has two parts, because images are resized when they are opened: [`Recipe::of_images`] chooses from a look at some image files,
+//! [`Recipe::of_samples`] from the numbers of training samples and classes. The rules and their constants were chosen on the data sets of
+//! `docs/src/benchmarks/recipe.md`, which compares each default with a sweep.
+
+use crate::config::{Amount, AugmentConfig, Config, SamplerName};
+use crate::{Error, Prepared, step_seconds};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use widemargin_data::{Glance, Spread};
+
+/// Sides to which images are resized. The area of the chosen size is at most that of the median image, which enlarging would not make sharper.
+/// Smaller images keep their size, in steps of four pixels, down to `SMALLEST`.
+const SIDES: [usize; 3] = [32, 48, 64];
+const SMALLEST: usize = 16;
+
+/// Images between `1 / SQUARE` and `SQUARE` times as high as wide become squares. Others keep their proportions, in steps of eight pixels.
+const SQUARE: f64 = 1.4;
+
+/// Images have three channels if one in so many has colours.
+const COLOURED: usize = 20;
+
+/// Training samples per step, at most. A small set has at least `LEAST_BATCHES` batches.
+const BATCH: usize = 64;
+const LEAST_BATCHES: usize = 8;
+
+/// Steps of a run on images, and the epochs between which they lie: a large set is seen a few times, a small one not for ever.
+const STEPS: usize = 2_000;
+const EPOCHS: std::ops::RangeInclusive<usize> = 5..=60;
+
+/// With a given time, a run has at most so many times the steps of the recipe: more have not helped.
+const MOST_TIMES: usize = 4;
+
+/// Share of the given time that is left for reading the data and for the evaluation.
+const FOR_EVALUATION: f64 = 0.1;
+
+/// Timed steps, after one that is not timed.
+const TIMED: usize = 3;
+
+/// The key of the number of epochs.
+const EPOCHS_KEY: &str = "training.epochs";
+
+/// Samples per class in a batch, for an objective on pairs.
+const PER_CLASS: usize = 4;
+
+/// A setting that the recipe chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What it is: the key of the configuration, or several of them in words.
+    pub setting: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Why it fits the data.
+    pub reason: String,
+}
+
+/// The settings that were chosen so far, and the keys that are not to be chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Recipe {
+    /// Keys that the user set.
+    given: BTreeSet<String>,
+    /// The choices, in order.
+    choices: Vec<Choice>,
+    /// Parameters of the objective that were set to `auto`.
+    automatic: Vec<&'static str>,
+}
+
+impl Recipe {
+    /// A recipe that leaves the keys in `given`, such as `sampler.batch`, as they are.
+    pub fn new(given: impl IntoIterator<Item = String>) -> Self {
+        Self { given: given.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The recipe that leaves these keys, too.
+    #[must_use]
+    pub fn without(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.given.extend(keys);
+        self
+    }
+
+    /// The choices so far.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// Whether none of the keys is given.
+    fn is_free(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| !self.given.contains(*key))
+    }
+
+    fn choose(&mut self, setting: &'static str, value: impl ToString, reason: impl Into<String>) {
+        self.choices.push(Choice { setting, value: value.to_string(), reason: reason.into() });
+    }
+
+    /// Chooses size and channels for images that look like those of `glance`. Pretrained weights have a size and channels of their own.
+    pub fn of_images(&mut self, config: &mut Config, glance: &Glance) {
+        let d = &mut config.data;
+        if self.is_free(&["data.channels", "model.weights"]) {
+            d.channels = if glance.coloured * COLOURED >= glance.looked_at { 3 } else { 1 };
+            let all = glance.looked_at;
+            let reason = match glance.coloured {
+                0 => "the images are grey".to_owned(),
+                coloured if coloured == all => "the images have colours".to_owned(),
+                coloured => format!("{coloured} of {all} images have colours"),
+            };
+            self.choose("data.channels", d.channels, reason);
+        }
+        if self.is_free(&["data.height", "data.width", "model.weights"]) {
+            let usual = config.model.backbone.usual_input();
+            (d.height, d.width) = shape(glance, usual.height.min(usual.width));
+            let value = format!("{} x {}", d.height, d.width);
+            self.choose("data.height, width", value, format!("images of {}", sides(glance)));
+        }
+    }
+
+    /// Chooses batch, epochs, sampler, augmentation, scale and margin for the training samples and known classes of `prepared`.
+    ///
+    /// # Errors
+    /// Those of an objective that cannot be built.
+    pub fn of_samples(&mut self, config: &mut Config, prepared: &Prepared) -> Result<(), Error> {
+        let samples = prepared.training.samples.len();
+        let classes = prepared.split.known().len();
+        let per_class = Spread::of(prepared.training_counts()).map_or(0, |counts| counts.median as usize);
+        let in_pairs = config.objective.build(None)?.pair_objective().is_some();
+        if in_pairs
+            && self.is_free(&[
+                "sampler.name",
+                "sampler.classes_per_batch",
+                "sampler.samples_per_class",
+                "sampler.batch",
+            ])
+        {
+            let s = &mut config.sampler;
+            s.name = SamplerName::ClassBalanced;
+            s.samples_per_class = PER_CLASS.min(per_class).max(2);
+            s.classes_per_batch = (batch(samples) / s.samples_per_class).clamp(2, classes.max(2));
+            let value = format!("{} classes x {}", s.classes_per_batch, s.samples_per_class);
+            self.choose("sampler", value, "the objective needs pairs in a batch");
+        } else if self.is_free(&["sampler.batch"]) && config.sampler.name != SamplerName::ClassBalanced {
+            config.sampler.batch = batch(samples);
+            self.choose(
+                "sampler.batch",
+                config.sampler.batch,
+                format!("{samples} training {}", prepared.set.kind()),
+            );
+        }
+        if self.is_free(&[EPOCHS_KEY]) {
+            let steps = (samples / config.sampler.batch_size()).max(1);
+            config.training.epochs = epochs(steps);
+            let total = config.training.epochs * steps;
+            self.choose(EPOCHS_KEY, config.training.epochs, format!("{total} steps, {steps} per epoch"));
+        }
+        if let Some(images) = prepared.set.images()
+            && !self.given.iter().any(|key| key.starts_with("augment."))
+        {
+            let side = images.shape().height.min(images.shape().width);
+            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment.clone() };
+            let value = format!("shift by {}", config.augment.pad_and_crop);
+            self.choose("augment", value, "mirrored signs and letters are others");
+        }
+        for (key, name) in [("scale", "objective.scale"), ("margin", "objective.margin")] {
+            if self.is_free(&[name]) && config.objective.takes_auto(key) {
+                config.objective.set(key, Some(Amount::Auto));
+                self.automatic.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds scale and margin, once they are numbers.
+    pub fn resolved(&mut self, config: &Config, prepared: &Prepared) {
+        let chosen: Vec<String> = std::mem::take(&mut self.automatic)
+            .into_iter()
+            .filter_map(|key| {
+                let value = config.objective.parameters.get(key)?;
+                let number = value.as_f64().map(|number| number.to_string());
+                Some(format!("{key} {}", number.unwrap_or_else(|| "auto".to_owned())))
+            })
+            .collect();
+        if !chosen.is_empty() {
+            let reason = format!("{} known classes", prepared.split.known().len());
+            self.choose("objective", chosen.join(", "), reason);
+        }
+    }
+
+    /// Whether the number of epochs is a choice.
+    pub fn chose_epochs(&self) -> bool {
+        self.choices.iter().any(|choice| choice.setting == EPOCHS_KEY)
+    }
+
+    /// Chooses the epochs that fit into `time` on this machine, if it is given, and returns how long the training will take: some steps are timed.
+    ///
+    /// # Errors
+    /// Those of a training step.
+    pub fn of_time(
+        &mut self,
+        config: &mut Config,
+        prepared: &Prepared,
+        time: Option<Duration>,
+    ) -> Result<Duration, Error> {
+        let mut seconds = step_seconds(config, prepared, 1, TIMED)?.seconds;
+        seconds.sort_by(f64::total_cmp);
+        let step = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
+        let steps = (prepared.training.samples.len() / config.sampler.batch_size()).max(1);
+        let epoch = step * steps as f64;
+        if let Some(time) = time {
+            let most = config.training.epochs * MOST_TIMES;
+            let fit = time.as_secs_f64() * (1.0 - FOR_EVALUATION) / epoch.max(1e-9);
+            config.training.epochs = (fit as usize).clamp(1, most);
+            self.choices.retain(|choice| choice.setting != EPOCHS_KEY);
+            let reason = format!("{} minutes, {:.2} s per step", time.as_secs_f64() / 60.0, step);
+            self.choose(EPOCHS_KEY, config.training.epochs, reason);
+        }
+        Ok(Duration::from_secs_f64(epoch * config.training.epochs as f64))
+    }
+}
+
+/// Height and width for images like these and a backbone that is usually trained on images of a side of `usual`.
+fn shape(glance: &Glance, usual: usize) -> (usize, usize) {
+    let sides = SIDES.iter().chain([&usual].into_iter().filter(|side| **side > SIDES[SIDES.len() - 1]));
+    let area = glance.width.median as f64 * glance.height.median as f64;
+    let fits = |side: &&usize| (side.pow(2) as f64) <= area;
+    let own = ((area.sqrt() / 4.0).round() as usize * 4).max(SMALLEST);
+    let side = *sides.rev().find(fits).unwrap_or(&own);
+    if (1.0 / SQUARE..=SQUARE).contains(&glance.ratio) {
+        return (side, side);
+    }
+    let stretch = glance.ratio.sqrt().clamp(0.5, 2.0);
+    let rounded = |length: f64| ((length / 8.0).round() as usize * 8).max(8);
+    (rounded(side as f64 * stretch), rounded(side as f64 / stretch))
+}
+
+/// The sizes of the images in words.
+fn sides(glance: &Glance) -> String {
+    let Glance { width, height, .. } = glance;
+    let (least, most) = (width.min.min(height.min), width.max.max(height.max));
+    if least == most { format!("{least} pixels") } else { format!("{least} to {most} pixels") }
+}
+
+/// The batch for a number of training samples: a power of two.
+fn batch(samples: usize) -> usize {
+    let most = (samples / LEAST_BATCHES).max(2);
+    BATCH.min(1 << most.ilog2())
+}
+
+/// The epochs of a run with so many steps per epoch.
+fn epochs(steps: usize) -> usize {
+    STEPS.div_ceil(steps).clamp(*EPOCHS.start(), *EPOCHS.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use widemargin_data::{ImageSet, OpenOptions};
+
+    fn glance(width: u64, height: u64, coloured: usize) -> Glance {
+        let spread = |median| Spread { min: median / 2, median, max: median * 2 };
+        let ratio = height as f64 / width as f64;
+        Glance { images: 900, looked_at: 100, width: spread(width), height: spread(height), ratio, coloured }
+    }
+
+    #[test]
+    fn images_are_not_enlarged_and_keep_their_proportions() {
+        let chosen = |width, height| shape(&glance(width, height, 0), 28);
+        assert_eq!(
+            [chosen(20, 20), chosen(40, 40), chosen(50, 60), chosen(3000, 2500)],
+            [(20, 20), (32, 32), (48, 48), (64, 64)]
+        );
+        assert_eq!(shape(&glance(200, 150, 0), 112), (112, 112), "a backbone for large images");
+        assert_eq!(shape(&glance(50, 50, 0), 112), (48, 48));
+        // Persons, as in Market-1501, and panoramas.
+        assert_eq!([chosen(64, 128), chosen(900, 200)], [(88, 48), (32, 128)]);
+    }
+
+    #[test]
+    fn grey_images_have_one_channel_whatever_their_files_have() {
+        let channels = |coloured| {
+            let (mut config, mut recipe) = (Config::default(), Recipe::default());
+            recipe.of_images(&mut config, &glance(60, 60, coloured));
+            assert_eq!(recipe.choices().len(), 2);
+            config.data.channels
+        };
+        assert_eq!([channels(0), channels(4), channels(5), channels(100)], [1, 1, 3, 3]);
+    }
+
+    #[test]
+    fn what_is_given_stays() {
+        let keys = [
+            "data.channels",
+            "data.width",
+            "sampler.batch",
+            "training.epochs",
+            "augment.flip",
+            "objective.margin",
+        ];
+        let mut recipe = Recipe::new(keys.map(str::to_owned));
+        let mut config = Config::default();
+        config.sampler.batch = 16;
+        let before = config.clone();
+        recipe.of_images(&mut config, &glance(60, 60, 100));
+        recipe.of_samples(&mut config, &striped(6, 40)).expect("an objective");
+        assert_eq!(config.objective.parameters.len(), 1, "the scale: {:?}", config.objective.parameters);
+        config.objective = before.objective.clone();
+        assert_eq!(config, before);
+        assert!(!recipe.chose_epochs());
+    }
+
+    #[test]
+    fn small_sets_have_small_batches_and_a_bounded_number_of_epochs() {
+        assert_eq!([2, 15, 88, 500, 512, 100_000].map(batch), [2, 2, 8, 32, 64, 64]);
+        assert_eq!([1, 20, 200, 2_000_000].map(epochs), [60, 60, 10, 5]);
+        let (mut config, mut recipe) = (Config::default(), Recipe::default());
+        let prepared = striped(10, 11);
+        recipe.of_samples(&mut config, &prepared).expect("an objective");
+        let prepared = prepared.accepting(&config).expect("a batch");
+        config.objective.resolve(prepared.split.known().len(), 128).expect("numbers");
+        recipe.resolved(&config, &prepared);
+        let settings: Vec<&str> = recipe.choices().iter().map(|choice| choice.setting).collect();
+        assert_eq!(settings, ["sampler.batch", "training.epochs", "augment", "objective"]);
+        config.check().expect("in range");
+    }
+
+    #[test]
+    fn an_objective_on_pairs_gets_batches_with_pairs() {
+        let (mut config, mut recipe) = (Config::default(), Recipe::default());
+        config.objective.name = "triplet-margin".to_owned();
+        recipe.of_samples(&mut config, &striped(10, 40)).expect("an objective");
+        let s = &config.sampler;
+        assert_eq!((s.name, s.classes_per_batch, s.samples_per_class), (SamplerName::ClassBalanced, 4, 4));
+        assert!(config.objective.parameters.is_empty());
+        config.check().expect("in range");
+    }
+
+    #[test]
+    fn a_time_is_turned_into_epochs() {
+        let prepared = striped(6, 40);
+        let epochs = |seconds| {
+            let (mut config, mut recipe) = (Config::default(), Recipe::default());
+            config.training.loader_threads = 0;
+            recipe.of_samples(&mut config, &prepared).expect("an objective");
+            let most = MOST_TIMES * config.training.epochs;
+            let time = Some(Duration::from_secs(seconds));
+            recipe.of_time(&mut config, &prepared, time).expect("steps");
+            (config.training.epochs, most)
+        };
+        assert_eq!(epochs(0).0, 1);
+        let (found, most) = epochs(1_000_000);
+        assert_eq!(found, most);
+    }
+
+    /// Random images, split: `classes` of `each`.
+    fn striped(classes: usize, each: usize) -> Prepared {
+        let options = OpenOptions { channels: 1, height: 16, width: 16, ..OpenOptions::default() };
+        let pixels: Vec<u8> = (0..classes * each * 256).map(|at| (at * 7 % 251) as u8).collect();
+        let names: Vec<String> = (0..classes * each).map(|at| format!("c{:02}", at / each)).collect();
+        let set = ImageSet::from_pixels("striped", &pixels, &names, &options).expect("images");
+        Prepared::split_set(set.into(), &Config::default()).expect("split")
+    }
+}
