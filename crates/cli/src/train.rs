@@ -18,7 +18,7 @@ use widemargin_data::Labelled;
 use widemargin_durable::check_folder;
 use widemargin_model::BackboneName;
 use widemargin_report::terminal::visible;
-use widemargin_train::config::{Amount, Difference, PrecisionName, SamplerName};
+use widemargin_train::config::{Amount, Difference, KeptModel, PrecisionName, SamplerName};
 use widemargin_train::{Change, Config, Prepared, Recipe, RunFolder};
 
 #[derive(Args)]
@@ -110,6 +110,21 @@ pub(crate) struct TrainArguments {
     /// Precision: full, or mixed for products in bfloat16 with sums in f32 (other devices: half precision) [default: full]
     #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
     precision: Option<PrecisionName>,
+    /// Use so many batches per step of the optimiser, with the memory of one [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    accumulate: Option<usize>,
+    /// Average the weights over the steps with this decay, such as 0.999, and evaluate and write the averaged model [default: 0, none]
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    average: Option<f64>,
+    /// Evaluate on the validation part after every so many epochs, and end with the best model [default: 0, never]
+    #[arg(long, value_name = "EPOCHS")]
+    evaluate_every: Option<usize>,
+    /// With --evaluate-every: end with the best model or the last one [default: best]
+    #[arg(long, value_name = "MODEL", value_parser = one_of::<KeptModel>)]
+    keep: Option<KeptModel>,
+    /// With --evaluate-every: end training after so many evaluations in a row that are not better than the best [default: 0, never]
+    #[arg(long, value_name = "COUNT")]
+    patience: Option<usize>,
     /// Hold out this share of each class (or of the groups, if the data has them) for evaluation, if the data has no test part
     /// [default: 20%]
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
@@ -154,6 +169,11 @@ impl TrainArguments {
             ("optimiser.learning_rate", "--learning-rate", self.learning_rate.is_some()),
             ("data.unseen_classes", "--unseen-classes", !self.unseen_classes.is_empty()),
             ("data.max_bad", "--max-bad", self.max_bad.is_some()),
+            ("training.accumulate", "--accumulate", self.accumulate.is_some()),
+            ("training.average", "--average", self.average.is_some()),
+            ("training.evaluate_every", "--evaluate-every", self.evaluate_every.is_some()),
+            ("training.keep", "--keep", self.keep.is_some()),
+            ("training.patience", "--patience", self.patience.is_some()),
             ("data.hold_out", "--hold-out", self.hold_out.is_some()),
             ("training.loader_threads", "--loader-threads", self.loader_threads.is_some()),
             ("training.device", "--device", self.device.is_some()),
@@ -234,6 +254,12 @@ impl TrainArguments {
         config.training.device = self.device.clone().unwrap_or(config.training.device);
         config.training.precision = self.precision.unwrap_or(config.training.precision);
         config.data.hold_out = self.hold_out.unwrap_or(config.data.hold_out);
+        let t = &mut config.training;
+        t.accumulate = self.accumulate.unwrap_or(t.accumulate);
+        t.average = self.average.unwrap_or(t.average);
+        t.evaluate_every = self.evaluate_every.unwrap_or(t.evaluate_every);
+        t.keep = self.keep.unwrap_or(t.keep);
+        t.patience = self.patience.unwrap_or(t.patience);
         config
     }
 

@@ -49,6 +49,8 @@ mod settings;
 mod terminal;
 #[path = "program/training.rs"]
 mod training;
+#[path = "program/validation.rs"]
+mod validation;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use widemargin_chance::{Purpose, Stream};
 
-/// The drawing that `train` uses, and the one that `data split` uses: different streams of random numbers.
+/// The drawings that `train` uses, for evaluation and for validation, and the one that `data split` uses: different streams of random numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Drawing {
     Train = 0,
     SplitFile = 2,
+    Validation = 3,
 }
 
 /// Holds out a share of each class: at least one sample and not all; none of a class with a single sample.

@@ -64,6 +64,7 @@ pub use splits::division::{Division, UnseenClasses};
 pub use splits::groups::pairs_within_groups;
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
+pub use splits::validation::ValidationDraw;
 pub use widemargin_tables::appearance;
 pub use widemargin_tables::first_names;
 pub use words::plural;

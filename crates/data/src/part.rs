@@ -1,27 +1,60 @@
-//! The two parts of a data set, and the words that manifests, tables, shards and folders use for them.
+//! The parts of a data set, and the words that manifests, tables, shards and folders use for them.
+//!
+//! Words such as `val` name the validation part if the data also has a test part. Without one, they name the test part: many data sets have
+//! the folders `train` and `val` only. [`settle`] decides this once all samples are known.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a sample may be trained on or is held out.
+/// Whether a sample may be trained on, or what it is held out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// May be trained on.
     Train,
-    /// Held out: never trained on.
+    /// Held out for the final evaluation: never trained on.
     Test,
+    /// Held out for evaluations during training: never trained on, and not in the final evaluation.
+    Validation,
 }
 
 impl Part {
-    /// `train` or `test`.
+    /// All parts.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Test, Self::Validation];
+
+    /// `train`, `test` or `validation`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Test => "test",
+            Self::Validation => "validation",
         }
     }
+
+    /// Whether its samples are never trained on.
+    pub fn is_held_out(self) -> bool {
+        self != Self::Train
+    }
+}
+
+/// Makes the validation part the test part if no sample is in a test part.
+pub(crate) fn settle<'a>(parts: impl Iterator<Item = &'a mut Part>) {
+    let parts: Vec<&mut Part> = parts.collect();
+    if parts.iter().all(|part| **part != Part::Test) {
+        for part in parts.into_iter().filter(|part| **part == Part::Validation) {
+            *part = Part::Test;
+        }
+    }
+}
+
+/// Whether names that have these parts name both a training part and a held-out one.
+pub(crate) fn has_both(parts: impl Iterator<Item = Option<Part>>) -> bool {
+    let (mut train, mut held_out) = (false, false);
+    for part in parts.flatten() {
+        (train, held_out) = (train || !part.is_held_out(), held_out || part.is_held_out());
+    }
+    train && held_out
 }
 
 /// Where the parts of a set come from.
@@ -37,16 +70,20 @@ pub(crate) enum PartsFrom {
 
 /// Words for the training part, the preferred one first.
 pub(crate) const TRAIN_WORDS: [&str; 2] = ["train", "training"];
-/// Words for the test part, in the order in which folders with these names are looked for.
-pub(crate) const TEST_WORDS: [&str; 5] = ["test", "val", "valid", "validation", "dev"];
+/// Words for the test part.
+pub(crate) const TEST_WORDS: [&str; 1] = ["test"];
+/// Words for the validation part.
+pub(crate) const VALIDATION_WORDS: [&str; 4] = ["val", "valid", "validation", "dev"];
 
-/// The part that a word names, in upper or lower case.
+/// The part that a word names, in upper or lower case; see [`settle`].
 pub(crate) fn part_named(word: &str) -> Option<Part> {
     let is_of = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     if is_of(&TRAIN_WORDS) {
         Some(Part::Train)
     } else if is_of(&TEST_WORDS) {
         Some(Part::Test)
+    } else if is_of(&VALIDATION_WORDS) {
+        Some(Part::Validation)
     } else {
         None
     }
@@ -54,12 +91,11 @@ pub(crate) fn part_named(word: &str) -> Option<Part> {
 
 /// Further words that data sets use for the parts. They are not read as parts, but a name that has one is a hint at them.
 const NEARLY_TRAIN: [&str; 4] = ["trainval", "trn", "tr", "seen"];
-const NEARLY_TEST: [&str; 15] = [
+const NEARLY_VALIDATION: [&str; 2] = ["validate", "validating"];
+const NEARLY_TEST: [&str; 13] = [
     "testing",
     "tst",
     "te",
-    "validate",
-    "validating",
     "holdout",
     "heldout",
     "eval",
@@ -118,6 +154,8 @@ fn part_of_word(word: &str) -> Option<Part> {
 fn part_nearly(word: &str) -> Option<Part> {
     if NEARLY_TRAIN.contains(&word) {
         Some(Part::Train)
+    } else if NEARLY_VALIDATION.contains(&word) {
+        Some(Part::Validation)
     } else {
         NEARLY_TEST.contains(&word).then_some(Part::Test)
     }
@@ -142,7 +180,7 @@ pub(crate) fn words_of(name: &str) -> BTreeSet<String> {
     words
 }
 
-/// The part that words name; `None` if they name none or both.
+/// The part that words name; `None` if they name none, or a training part and a held-out one.
 pub(crate) fn part_in_words(words: &BTreeSet<String>) -> Option<Part> {
     the_only(words.iter().filter_map(|word| part_of_word(word)))
 }
@@ -175,10 +213,13 @@ pub(crate) fn letters(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphabetic()).flat_map(char::to_lowercase).collect()
 }
 
-/// The part that all of `parts` are; `None` if there are none, or both.
-fn the_only(mut parts: impl Iterator<Item = Part>) -> Option<Part> {
-    let part = parts.next()?;
-    parts.all(|other| other == part).then_some(part)
+/// The part that all of `parts` are; `None` if there are none, or a training part and a held-out one. Names such as `test-dev` are of the test part.
+fn the_only(parts: impl Iterator<Item = Part>) -> Option<Part> {
+    let parts: Vec<Part> = parts.collect();
+    let first = *parts.first()?;
+    let alike = parts.iter().all(|part| part.is_held_out() == first.is_held_out());
+    let part = if parts.contains(&Part::Test) { Part::Test } else { first };
+    alike.then_some(part)
 }
 
 /// The part that a name has a word of, possibly among others, as in `bounding_box_test`, or that it hints at.
@@ -192,14 +233,17 @@ mod tests {
 
     #[test]
     fn names_mean_a_part_have_a_word_of_one_or_hint_at_it() {
-        let (train, test) = (Some(Part::Train), Some(Part::Test));
+        let (train, test, val) = (Some(Part::Train), Some(Part::Test), Some(Part::Validation));
         for (name, meant, hinted, within) in [
             ("test", test, test, test),
             ("TRAINING", train, train, train),
             ("trainset", train, train, train),
             ("test-set", test, test, test),
             ("train_images", train, train, train),
-            ("val2017", test, test, test),
+            ("val2017", val, val, val),
+            ("Validation-Set", val, val, val),
+            ("validate", None, val, val),
+            ("test-dev2017", test, test, test),
             ("isTrain", train, train, train),
             ("istrain", train, train, train),
             ("PublicTest", test, test, test),
@@ -223,5 +267,21 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_validation_part_without_a_test_part_is_the_test_part() {
+        use Part::{Test, Train, Validation};
+        for (mut parts, expected) in [
+            (vec![Train, Validation, Test], vec![Train, Validation, Test]),
+            (vec![Train, Validation, Validation], vec![Train, Test, Test]),
+            (vec![Train, Train], vec![Train, Train]),
+            (vec![], vec![]),
+        ] {
+            settle(parts.iter_mut());
+            assert_eq!(parts, expected);
+        }
+        assert!(has_both([None, Some(Validation), Some(Train)].into_iter()));
+        assert!(!has_both([Some(Validation), Some(Test)].into_iter()));
     }
 }

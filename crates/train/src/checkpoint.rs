@@ -1,6 +1,7 @@
 //! Checkpoints: folders that are written atomically.
 //!
-//! `checkpoints/step-0000001234/` holds one sealed file per part of the state (model, head, optimiser, progress). A folder
+//! `checkpoints/step-0000001234/` holds one sealed file per part of the state (model, head, optimiser, progress, and in a run that averages its
+//! weights, average). A folder
 //! appears by one rename after every file in it was written and synced, so a process that dies at any moment leaves either the
 //! old or the new set of checkpoints. Every file has a version and a checksum. A damaged checkpoint is skipped in favour of the
 //! one before it, with a warning, and does not count among those kept. A checkpoint of a later release is not damaged: it is an
@@ -19,6 +20,8 @@ const KIND: &str = "checkpoint";
 const VERSION: u32 = 1;
 /// The parts of a checkpoint.
 const PARTS: [&str; 4] = ["model", "head", "optimiser", "progress"];
+/// The part of a run that averages its weights.
+pub(crate) const AVERAGE: &str = "average";
 
 /// The parts of a checkpoint by name, as bytes.
 pub type Parts = BTreeMap<String, Vec<u8>>;
@@ -40,6 +43,10 @@ fn folder_of(run: &Path) -> PathBuf {
     run.join("checkpoints")
 }
 
+fn folder_of_step(run: &Path, step: u64) -> PathBuf {
+    folder_of(run).join(format!("step-{step:010}"))
+}
+
 /// Saves a checkpoint of `step` in the run folder `run`. An intact checkpoint of the same step is kept, a damaged one is replaced.
 ///
 /// # Errors
@@ -48,7 +55,7 @@ fn folder_of(run: &Path) -> PathBuf {
 pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     let folder = folder_of(run);
     create_folders(&folder)?;
-    let target = folder.join(format!("step-{step:010}"));
+    let target = folder_of_step(run, step);
     if target.exists() {
         match load(&target) {
             Ok(_) => return Ok(target),
@@ -101,6 +108,10 @@ fn load(folder: &Path) -> Result<Parts, Error> {
         let (_version, bytes) = read_sealed(folder.join(name), KIND, VERSION)?;
         parts.insert(name.to_owned(), bytes);
     }
+    if folder.join(AVERAGE).exists() {
+        let (_version, bytes) = read_sealed(folder.join(AVERAGE), KIND, VERSION)?;
+        parts.insert(AVERAGE.to_owned(), bytes);
+    }
     Ok(parts)
 }
 
@@ -136,20 +147,33 @@ pub fn newest(run: &Path) -> Result<LoadedCheckpoint, Error> {
     Err(Error::NoCheckpoint { folder: folder_of(run), reason })
 }
 
-/// Removes all checkpoints older than the newest `keep` (at least 1) *intact* ones, and unfinished checkpoints of killed
-/// processes.
+/// Loads the checkpoint of `step` of a run.
+///
+/// # Errors
+/// The errors of reading its files; a checkpoint that is missing is one of them.
+pub fn at(run: &Path, step: u64) -> Result<LoadedCheckpoint, Error> {
+    let folder = folder_of_step(run, step);
+    let parts = load(&folder)?;
+    Ok(LoadedCheckpoint { step, folder, parts, warnings: Vec::new() })
+}
+
+/// Removes all checkpoints older than the newest `keep` (at least 1) *intact* ones, except that of the step `kept`, and unfinished checkpoints of
+/// killed processes.
 ///
 /// Each checkpoint that is kept is read to verify that it is intact: a damaged one with a high step, which [`newest`] skips, must
 /// not displace the intact one from which the run resumed.
 ///
 /// # Errors
 /// If the folder cannot be listed or an old checkpoint cannot be removed.
-pub fn prune(run: &Path, keep: usize) -> Result<(), Error> {
+pub fn prune(run: &Path, keep: usize, kept: Option<u64>) -> Result<(), Error> {
     remove_stale_scratch(folder_of(run))?;
     let mut intact = 0;
-    for (_, folder) in steps(run)?.into_iter().rev() {
+    for (step, folder) in steps(run)?.into_iter().rev() {
         if intact < keep.max(1) {
             intact += usize::from(load(&folder).is_ok());
+            continue;
+        }
+        if kept == Some(step) {
             continue;
         }
         std::fs::remove_dir_all(&folder).map_err(|error| Error::BadFile {
@@ -200,7 +224,7 @@ mod tests {
         assert!(found.warnings[0].contains("optimiser"), "{:?}", found.warnings);
         save(run.path(), 15, &parts(15)).expect("a damaged one is replaced");
         assert_eq!(newest(run.path()).expect("whole").step, 15);
-        prune(run.path(), 2).expect("pruned");
+        prune(run.path(), 2, None).expect("pruned");
         assert_eq!(steps_of(run.path()), [10, 15]);
     }
 
@@ -230,12 +254,19 @@ mod tests {
         }
         // resumed after step 5, stopped at 7
         save(run.path(), 7, &parts(7)).expect("saved");
-        prune(run.path(), 1).expect("pruned");
+        prune(run.path(), 1, None).expect("pruned");
         assert_eq!(newest(run.path()).expect("the good one").step, 7);
         assert_eq!(steps_of(run.path()), [7, 10, 15], "older than the one kept: removed");
         save(run.path(), 20, &parts(20)).expect("saved");
-        prune(run.path(), 1).expect("pruned");
+        prune(run.path(), 1, None).expect("pruned");
         assert_eq!(steps_of(run.path()), [20]);
+        for step in [25, 30, 35] {
+            save(run.path(), step, &parts(step as u8)).expect("saved");
+        }
+        prune(run.path(), 2, Some(25)).expect("pruned");
+        assert_eq!(steps_of(run.path()), [25, 30, 35], "the one that is kept");
+        assert_eq!(at(run.path(), 25).expect("intact").parts["head"][0], 25);
+        assert!(at(run.path(), 20).is_err());
     }
 
     #[test]
@@ -251,7 +282,7 @@ mod tests {
             text.contains("model") && text.contains("version 2") && text.contains("newer release"),
             "{text}"
         );
-        prune(run.path(), 1).expect("pruned");
+        prune(run.path(), 1, None).expect("pruned");
         assert_eq!(steps_of(run.path()), [1, 2], "nor does it make room for itself");
     }
 
@@ -267,7 +298,7 @@ mod tests {
         // finite, in case the parent is gone
         for step in first..first + 2_000 {
             save(run, step, &parts(step as u8)).expect("saved");
-            prune(run, 2).expect("pruned");
+            prune(run, 2, None).expect("pruned");
         }
     }
 
@@ -322,7 +353,7 @@ mod tests {
             let whole = found.parts.values().all(|bytes| *bytes == vec![found.step as u8; PART_BYTES]);
             assert!(whole, "the parts of one checkpoint");
             half_written += unfinished(run.path());
-            prune(run.path(), 2).expect("pruned");
+            prune(run.path(), 2, None).expect("pruned");
             assert_eq!(unfinished(run.path()), 0, "what the killed one left is gone");
             assert_eq!(newest(run.path()).expect("still there").step, found.step);
         }

@@ -16,6 +16,7 @@ mod record;
 mod run;
 mod schedule;
 mod trainer;
+mod validation;
 mod warm_start;
 
 pub use config::Config;
@@ -30,3 +31,4 @@ pub use run::{
 };
 pub use schedule::Schedule;
 pub use trainer::Trainer;
+pub use validation::{Validated, ValidationOutcome};

@@ -1,13 +1,16 @@
-//! The logs of a run: `metrics.jsonl`, one line per step, and the same metrics as TensorBoard events.
+//! The logs of a run: `metrics.jsonl`, one line per step; `validation.jsonl`, one line per evaluation during training, if there are any; and the
+//! same values as TensorBoard events.
 //!
-//! Both are append-only. Every step is written immediately, so that a killed run loses none, and is synced to disk with every
-//! checkpoint ([`RunLog::sync`]). A run that resumes from a checkpoint first truncates both logs to that step, so its log equals
+//! All are append-only. Every step is written immediately, so that a killed run loses none, and is synced to disk with every
+//! checkpoint ([`RunLog::sync`]). A run that resumes from a checkpoint first truncates the logs to that step, so its log equals
 //! that of an uninterrupted run, except for the times.
 
 use crate::Error;
 use crate::events;
+use crate::validation::Validated;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use widemargin_durable::{AppendFile, truncate_to};
 
@@ -74,14 +77,19 @@ impl Metrics {
 }
 
 const METRICS: &str = "metrics.jsonl";
+const VALIDATION: &str = "validation.jsonl";
 /// Fixed, so that a resumed run appends to the same file; TensorBoard looks for the first three components.
 const EVENTS: &str = "events.out.tfevents.0.widemargin";
 
-/// The two logs of a run folder.
+/// The logs of a run folder.
 #[derive(Debug)]
 pub struct RunLog {
     metrics: Summed,
     events: Summed,
+    /// The file appears with the first evaluation.
+    validation: Option<Summed>,
+    /// The file of the evaluations.
+    validation_path: PathBuf,
 }
 
 /// A log with the checksum of its content.
@@ -99,12 +107,14 @@ impl Summed {
     }
 }
 
-/// The checksums of both logs, which a checkpoint stores.
+/// The checksums of the logs, which a checkpoint stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogSums {
     metrics: u32,
     events: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation: Option<u32>,
 }
 
 fn wall_time() -> f64 {
@@ -122,7 +132,7 @@ impl RunLog {
         };
         let (metrics, mut events) = (create(METRICS)?, create(EVENTS)?);
         events.append(&events::header(wall_time()))?;
-        Ok(Self { metrics, events })
+        Ok(Self { metrics, events, validation: None, validation_path: run.join(VALIDATION) })
     }
 
     /// Opens the logs of a run and truncates them to `step`: removes the entries of later steps and half-written entries.
@@ -137,10 +147,16 @@ impl RunLog {
         if events.file.length() == 0 {
             events.append(&events::header(wall_time()))?;
         }
-        Ok(Self { metrics, events })
+        let validation_path = run.join(VALIDATION);
+        let validation = if validation_path.exists() {
+            Some(cut_back(&validation_path, |bytes| lines_up_to(bytes, step))?)
+        } else {
+            None
+        };
+        Ok(Self { metrics, events, validation, validation_path })
     }
 
-    /// Appends one step to both logs.
+    /// Appends one step to the logs.
     ///
     /// # Errors
     /// If the disk is full or a log cannot be written.
@@ -152,36 +168,60 @@ impl RunLog {
         Ok(())
     }
 
-    /// Syncs both logs to disk.
+    /// Appends an evaluation during training to the logs.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_validation(&mut self, found: &Validated) -> Result<(), Error> {
+        let mut line = serde_json::to_string(found).expect("numbers always have a JSON form");
+        line.push('\n');
+        if self.validation.is_none() {
+            self.validation = Some(cut_back(&self.validation_path, |_| 0)?);
+        }
+        if let Some(log) = &mut self.validation {
+            log.append(line.as_bytes())?;
+        }
+        let scalars =
+            [("validation/recall_at_1", found.recall_at_1), ("validation/map_at_r", found.map_at_r)];
+        self.events.append(&events::scalars(wall_time(), found.step, &scalars))
+    }
+
+    /// Syncs the logs to disk.
     ///
     /// # Errors
     /// If syncing fails.
     pub fn sync(&self) -> Result<(), Error> {
         self.metrics.file.sync()?;
         self.events.file.sync()?;
+        if let Some(log) = &self.validation {
+            log.file.sync()?;
+        }
         Ok(())
     }
 
-    /// The checksums of both logs.
+    /// The checksums of the logs.
     pub(crate) fn sums(&self) -> LogSums {
         let sum = |log: &Summed| log.sum.clone().finalize();
-        LogSums { metrics: sum(&self.metrics), events: sum(&self.events) }
+        let validation = self.validation.as_ref().filter(|log| log.file.length() > 0).map(sum);
+        LogSums { metrics: sum(&self.metrics), events: sum(&self.events), validation }
     }
 
     /// Warnings about logs that are not as the run wrote them, which had these checksums at the step to which they were truncated.
     pub(crate) fn changes(&self, expected: LogSums) -> Vec<String> {
         let found = self.sums();
+        let shown = "the curves of the report show it as it is";
         let logs = [
-            (&self.metrics, found.metrics == expected.metrics, "the curves of the report show it as it is"),
+            (self.metrics.file.path(), found.metrics == expected.metrics, shown),
+            (&*self.validation_path, found.validation == expected.validation, shown),
             (
-                &self.events,
+                self.events.file.path(),
                 found.events == expected.events,
                 "records after the first damaged one are removed",
             ),
         ];
         let changed = logs.into_iter().filter(|(_, same, _)| !same);
         let said = changed.map(|(log, _, so)| {
-            format!("{}: damaged, edited or removed since the run wrote it; {so}", log.file.path().display())
+            format!("{}: damaged, edited or removed since the run wrote it; {so}", log.display())
         });
         said.collect()
     }
@@ -214,14 +254,20 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
 }
 
-/// The metrics of a line; `None` if it cannot be parsed.
-fn figures(line: &[u8]) -> Option<Metrics> {
+/// The values of a line; `None` if it cannot be parsed.
+fn figures<Line: DeserializeOwned>(line: &[u8]) -> Option<Line> {
     serde_json::from_slice(line).ok()
+}
+
+/// The step that every line has.
+#[derive(Deserialize)]
+struct AtStep {
+    step: u64,
 }
 
 /// Length of the complete lines before the first line of a step after `step`. Lines that cannot be parsed are kept.
 fn lines_up_to(bytes: &[u8], step: u64) -> usize {
-    let later = |line: &&[u8]| figures(line).is_some_and(|metrics| metrics.step > step);
+    let later = |line: &&[u8]| figures(line).is_some_and(|at: AtStep| at.step > step);
     lines(bytes).take_while(|line| !later(line)).map(<[u8]>::len).sum()
 }
 
@@ -231,6 +277,18 @@ fn lines_up_to(bytes: &[u8], step: u64) -> usize {
 /// If `metrics.jsonl` cannot be read.
 pub fn history(run: &Path) -> Result<Vec<Metrics>, Error> {
     Ok(lines(&read(&run.join(METRICS))?).filter_map(figures).collect())
+}
+
+/// The evaluations during the training of a run, oldest first; empty if there were none. Lines that cannot be parsed are skipped.
+///
+/// # Errors
+/// If `validation.jsonl` cannot be read.
+pub fn validations(run: &Path) -> Result<Vec<Validated>, Error> {
+    let path = run.join(VALIDATION);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    Ok(lines(&read(&path)?).filter_map(figures).collect())
 }
 
 #[cfg(test)]
@@ -279,6 +337,34 @@ mod tests {
         assert_eq!(events::length_up_to(&bytes, u64::MAX), bytes.len(), "whole records to the end");
         assert!(events::length_up_to(&bytes, 139) < bytes.len());
         assert!(RunLog::create(run.path()).is_err(), "an existing log is not overwritten");
+    }
+
+    #[test]
+    fn evaluations_have_a_log_of_their_own_that_is_cut_back_with_the_others() {
+        let run = tempfile::tempdir().expect("a folder");
+        let mut log = RunLog::create(run.path()).expect("new");
+        log.append(&metrics(1)).expect("appended");
+        assert!(log.sums().validation.is_none() && !run.path().join(VALIDATION).exists());
+        let found =
+            |step: u64| Validated { step, epoch: step, recall_at_1: 0.7, map_at_r: 1.0 / step as f64 };
+        for step in [2, 4, 6] {
+            log.append(&metrics(step)).expect("appended");
+            log.append_validation(&found(step)).expect("appended");
+        }
+        let sums = log.sums();
+        drop(log);
+        assert!(RunLog::resume(run.path(), 6).expect("resumed").changes(sums).is_empty());
+        let log = RunLog::resume(run.path(), 4).expect("resumed");
+        assert_eq!(validations(run.path()).expect("read"), [found(2), found(4)]);
+        let sums = log.sums();
+        drop(log);
+        std::fs::remove_file(run.path().join(VALIDATION)).expect("removed");
+        assert_eq!(validations(run.path()).expect("none"), []);
+        let said = RunLog::resume(run.path(), 4).expect("resumed").changes(sums);
+        assert!(said.len() == 1 && said[0].contains(VALIDATION), "{said:?}");
+        let bytes = std::fs::read(run.path().join(EVENTS)).expect("there");
+        let has = |text: &str| bytes.windows(text.len()).filter(|part| *part == text.as_bytes()).count();
+        assert_eq!((has("validation/map_at_r"), has("validation/recall_at_1")), (2, 2));
     }
 
     #[test]

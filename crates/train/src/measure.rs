@@ -29,7 +29,7 @@ pub fn step_seconds(
 ) -> Result<StepTimes, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let (weights, classes) = (trainer.parameter_count(), trainer.head().classes());
-    let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch() as usize;
+    let steps_per_epoch = prepared.steps(config, (0, 0))?.per_epoch() as usize;
     let mut config = config.clone();
     config.training.epochs = (warm_up + steps).div_ceil(steps_per_epoch.max(1));
     let schedule = Schedule::new(
@@ -40,10 +40,10 @@ pub fn step_seconds(
     );
     let mut seconds = Vec::with_capacity(steps);
     let mut clock = Instant::now();
-    for (step, batch) in prepared.loader(&config, (0, 0))?.take(warm_up + steps).enumerate() {
+    for (step, batches) in prepared.steps(&config, (0, 0))?.take(warm_up + steps).enumerate() {
         let at = step as u64;
         let name_of = |id: u32| prepared.set.sample_id(id as usize);
-        trainer.step(batch?, at, schedule.learning_rate(at), schedule.margin_share(at), name_of)?;
+        trainer.step(batches?, at, schedule.learning_rate(at), schedule.margin_share(at), name_of)?;
         if step >= warm_up {
             seconds.push(clock.elapsed().as_secs_f64());
         }

@@ -8,8 +8,8 @@ use crate::warm_start::{self, Origin, WeightsClasses};
 use std::collections::BTreeMap;
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
-    OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
-    UnseenClasses, first_names, require_comparable,
+    OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingBatch,
+    TrainingSamples, UnseenClasses, ValidationDraw, first_names, require_comparable,
 };
 use widemargin_embedder::{TrainedSamples, TrainingClasses};
 
@@ -44,6 +44,8 @@ pub struct Prepared {
     /// Samples of unseen classes, which are the evaluation set; empty for a closed set. Only the held-out ones if the data or a split file
     /// marks them.
     pub unseen: Vec<u32>,
+    /// The samples of the validation part; see [`Division::with_validation`].
+    pub validation: Vec<u32>,
     /// Normalisation of the samples.
     pub normalisation: Normalisation,
     /// Whether the unseen classes were drawn at random; false if the data, a split file or the configuration names them, or if there are none.
@@ -86,8 +88,8 @@ impl Prepared {
     /// [`Error::TooFew`] if there are fewer training samples than a batch.
     pub fn accepting(mut self, config: &Config) -> Result<Self, Error> {
         let samples = self.training.samples.len();
-        require_batch(&config.sampler, samples, self.set.kind(), &self.warnings)?;
-        self.warnings.extend(incomplete_batch(&config.sampler, samples));
+        require_batch(config, samples, self.set.kind(), &self.warnings)?;
+        self.warnings.extend(incomplete_batch(config, samples));
         self.warnings.extend(needless_rate(config, &self.training));
         Ok(self)
     }
@@ -109,6 +111,7 @@ impl Prepared {
             &config.data,
             &warm_start::classes(config)?.with(&warm_start::of_embeddings(&set)),
         )?;
+        let division = with_validation(division, &set, config)?;
         let mut prepared = Self::of_division(set, config, division, None)?;
         prepared.trained_before = leak::trained_before(config)?;
         let held_out = HeldOut {
@@ -163,6 +166,12 @@ impl Prepared {
         );
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
+        let validation: Vec<u32> = (0..)
+            .zip(&parts)
+            .filter(|(_, part)| **part == SplitPart::Validation)
+            .map(|(sample, _)| sample)
+            .collect();
+        warnings.extend(unused_validation(config, set.kind(), validation.len()));
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
         let counts = counted(evaluated.iter().map(|sample| set.labels()[*sample as usize]));
         let in_pairs = counts.values().filter(|count| **count > 1).count();
@@ -205,6 +214,7 @@ impl Prepared {
             training,
             known,
             unseen,
+            validation,
             normalisation,
             unseen_drawn,
             warnings,
@@ -230,7 +240,7 @@ impl Prepared {
     /// # Errors
     /// [`Error::TooFew`]; [`Error::BadValue`] for the objective.
     pub fn require_settings(&self, config: &Config) -> Result<(), Error> {
-        require_batch(&config.sampler, self.training.samples.len(), self.set.kind(), &self.warnings)?;
+        require_batch(config, self.training.samples.len(), self.set.kind(), &self.warnings)?;
         let objective = config.objective.of_classes(&self.known_classes())?;
         config.objective.by_count(objective, &self.training_counts()).map(|_| ())
     }
@@ -266,7 +276,20 @@ impl Prepared {
         open(data, data.preprocessing().unwrap_or_default(), columns)
     }
 
-    /// The batches of a run from `start` (epoch, step in it) on.
+    /// The steps of a run from `start` (epoch, step in it) on, each with its batches.
+    pub(crate) fn steps(&self, config: &Config, (epoch, step): (u64, u64)) -> Result<Steps, Error> {
+        let of_step = config.training.accumulate as u64;
+        let loader = self.loader(config, (epoch, step * of_step))?;
+        let per_epoch = loader.steps_per_epoch() / of_step;
+        if per_epoch == 0 {
+            let found = loader.steps_per_epoch();
+            let message = format!("found {of_step}, expected at most {found}, the batches of an epoch");
+            return Err(Error::BadValue { key: "training.accumulate".to_owned(), message });
+        }
+        Ok(Steps { loader, of_step, per_epoch })
+    }
+
+    /// The batches of a run from `start` (epoch, batch in it) on.
     pub(crate) fn loader(&self, config: &Config, start: (u64, u64)) -> Result<Loader, Error> {
         let vectors = matches!(self.set, SampleSet::Vectors(_));
         let sampler = sampler(&config.sampler, vectors);
@@ -281,18 +304,52 @@ impl Prepared {
     }
 }
 
-/// Checks that there are samples for a batch; the error has the `warnings` about samples that were left out.
-fn require_batch(
-    sampler: &SamplerConfig,
-    found: usize,
-    kind: &str,
-    warnings: &[String],
-) -> Result<(), Error> {
-    let batch = sampler.batch_size();
-    if found >= batch {
+/// The steps of a run: the batches of each. Batches at the end of an epoch that do not fill a step are left out.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    loader: Loader,
+    of_step: u64,
+    per_epoch: u64,
+}
+
+impl Steps {
+    pub(crate) fn per_epoch(&self) -> u64 {
+        self.per_epoch
+    }
+}
+
+impl Iterator for Steps {
+    type Item = Result<Vec<TrainingBatch>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut batches = Vec::with_capacity(self.of_step as usize);
+        while (batches.len() as u64) < self.of_step {
+            match self.loader.next()? {
+                Ok(batch) if batch.step_in_epoch >= self.per_epoch * self.of_step => {}
+                Ok(batch) => batches.push(batch),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        Some(Ok(batches))
+    }
+}
+
+/// Checks that there are samples for the batches of a step; the error has the `warnings` about samples that were left out.
+fn require_batch(config: &Config, found: usize, kind: &str, warnings: &[String]) -> Result<(), Error> {
+    let (batch, accumulate) = (config.sampler.batch_size(), config.training.accumulate);
+    if found >= config.step_size() {
         return Ok(());
     }
-    let advice = if found == 0 { "no sample of a known class is left" } else { "choose a smaller batch" };
+    let advice = match (found, accumulate) {
+        (0, _) => "no sample of a known class is left",
+        (_, 1) => "choose a smaller batch",
+        _ => "choose a smaller batch or accumulate fewer",
+    };
+    let batches = if accumulate == 1 {
+        format!("one batch of {batch}")
+    } else {
+        format!("the {accumulate} batches of {batch} of one step")
+    };
     let reasons: Vec<&str> = warnings
         .iter()
         .filter(|warning| warning.to_lowercase().contains("left out"))
@@ -300,7 +357,7 @@ fn require_batch(
         .collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
     Err(Error::TooFew(format!(
-        "sampler: found {found} training {kind}, fewer than one batch of {batch}; {advice}{reasons}"
+        "sampler: found {found} training {kind}, fewer than {batches}; {advice}{reasons}"
     )))
 }
 
@@ -308,14 +365,39 @@ fn known_classes<'a>(set: &'a SampleSet, split: &OpenSetSplit) -> Vec<&'a str> {
     split.known().iter().map(|class| set.class_names()[*class as usize].as_str()).collect()
 }
 
-/// Leaves out the test samples of the class that the objective ignores: they have no class, so there is nothing to evaluate. Returns their
-/// number.
+/// The division with a validation part, if the run evaluates during training. One that the data has must have something to compare.
+fn with_validation(division: Division, set: &SampleSet, config: &Config) -> Result<Division, Error> {
+    if config.training.evaluate_every == 0 {
+        return Ok(division);
+    }
+    let names = known_classes(set, &division.classes);
+    let ignored = config.objective.ignored_among(&names)?;
+    let kept: Vec<u32> = ignored.map(|label| division.classes.known()[label as usize]).into_iter().collect();
+    let d = &config.data;
+    let (share, seed, by_file) = (d.validation, d.split_seed, d.split.is_some());
+    let division = division.with_validation(set, ValidationDraw { share, seed, by_file, kept: &kept })?;
+    division.require_validation(set)?;
+    Ok(division)
+}
+
+/// A sentence on the samples of the validation part of a run that does not use them.
+fn unused_validation(config: &Config, kind: &str, samples: usize) -> Option<String> {
+    (samples > 0 && config.training.evaluate_every == 0).then(|| {
+        format!(
+            "{samples} {kind} in the part `validation` are kept for validation and not used for training or the final evaluation. To evaluate on them \
+             during training, use --evaluate-every."
+        )
+    })
+}
+
+/// Leaves out the held-out samples of the class that the objective ignores: they have no class, so there is nothing to evaluate. Returns the number
+/// of those in the test part.
 fn leave_out_tests(set: &SampleSet, parts: &mut [SplitPart], ignored: u32) -> usize {
     let mut left_out = 0;
     for (class, part) in set.labels().iter().zip(parts) {
-        if *class == ignored && *part == SplitPart::Test {
+        if *class == ignored && matches!(part, SplitPart::Test | SplitPart::Validation) {
+            left_out += usize::from(*part == SplitPart::Test);
             *part = SplitPart::Out;
-            left_out += 1;
         }
     }
     left_out
@@ -551,14 +633,17 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
 const NOTABLE_SHARE: f64 = 0.05;
 
 /// The warning that an epoch leaves out many samples, because the last batch of `shuffled` is dropped if it is not full.
-fn incomplete_batch(config: &SamplerConfig, samples: usize) -> Option<String> {
-    let (batch, left) = (config.batch, samples % config.batch.max(1));
-    let notable = config.name == SamplerName::Shuffled && left as f64 >= NOTABLE_SHARE * samples as f64;
+fn incomplete_batch(config: &Config, samples: usize) -> Option<String> {
+    let (batch, accumulate) = (config.sampler.batch, config.training.accumulate);
+    let left = samples % (batch * accumulate).max(1);
+    let notable =
+        config.sampler.name == SamplerName::Shuffled && left as f64 >= NOTABLE_SHARE * samples as f64;
     notable.then(|| {
         format!(
-            "Each epoch trains on {} of {samples} training samples: the last {left} of the shuffled order do not fill a batch of {batch}. \
+            "Each epoch trains on {} of {samples} training samples: the last {left} of the shuffled order do not fill {}. \
              A batch that divides the number with a smaller rest leaves out fewer.",
-            samples - left
+            samples - left,
+            if accumulate == 1 { format!("a batch of {batch}") } else { format!("{accumulate} batches of {batch}") }
         )
     })
 }
@@ -609,15 +694,22 @@ mod tests {
 
     #[test]
     fn samples_that_do_not_fill_a_batch_are_reported() {
-        let of =
-            |batch, samples| incomplete_batch(&SamplerConfig { batch, ..SamplerConfig::default() }, samples);
+        let of = |batch, samples| {
+            let sampler = SamplerConfig { batch, ..SamplerConfig::default() };
+            incomplete_batch(&Config { sampler, ..Config::default() }, samples)
+        };
         let said = of(160, 319).unwrap();
         assert!(said.contains("trains on 160 of 319") && said.contains("last 159"), "{said}");
         assert_eq!((of(160, 320), of(128, 10_500), of(7, 7)), (None, None, None));
         let name = SamplerName::ByFrequency;
-        assert_eq!(
-            incomplete_batch(&SamplerConfig { name, batch: 160, ..SamplerConfig::default() }, 319),
-            None
+        let sampler = SamplerConfig { name, batch: 160, ..SamplerConfig::default() };
+        assert_eq!(incomplete_batch(&Config { sampler, ..Config::default() }, 319), None);
+        let mut several = Config::default();
+        (several.sampler.batch, several.training.accumulate) = (40, 4);
+        let said = incomplete_batch(&several, 319).unwrap();
+        assert!(
+            said.contains("trains on 160 of 319") && said.contains("do not fill 4 batches of 40"),
+            "{said}"
         );
     }
 

@@ -146,7 +146,7 @@ impl Recipe {
             );
         }
         if self.is_free(&[EPOCHS_KEY]) {
-            let steps = (samples / config.sampler.batch_size()).max(1);
+            let steps = (samples / config.step_size()).max(1);
             config.training.epochs = epochs(steps);
             let total = config.training.epochs * steps;
             self.choose(EPOCHS_KEY, config.training.epochs, format!("{total} steps, {steps} per epoch"));
@@ -202,7 +202,7 @@ impl Recipe {
         let mut seconds = step_seconds(config, prepared, 1, TIMED)?.seconds;
         seconds.sort_by(f64::total_cmp);
         let step = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
-        let steps = (prepared.training.samples.len() / config.sampler.batch_size()).max(1);
+        let steps = (prepared.training.samples.len() / config.step_size()).max(1);
         let epoch = step * steps as f64;
         if let Some(time) = time {
             let most = config.training.epochs * MOST_TIMES;

@@ -171,14 +171,17 @@ fn notes(census: &Census, split: &SplitFile, options: &DivideOptions) -> Vec<Str
     let crossing = |of: Part, to: SplitPart| {
         samples().filter(|(sample, part)| sample.part == Some(of) && *part == to).count()
     };
-    let (trained, held_out) =
-        (crossing(Part::Test, SplitPart::Train), crossing(Part::Train, SplitPart::Test));
-    let crossed = [(trained, "`test` are trained on"), (held_out, "`train` are held out")];
-    let crossed: Vec<String> = crossed
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {unit} marked {what}"))
-        .collect();
+    let crossed: Vec<String> = [
+        (Part::Test, SplitPart::Train, "trained on"),
+        (Part::Validation, SplitPart::Train, "trained on"),
+        (Part::Validation, SplitPart::Test, "held out for the final evaluation"),
+        (Part::Train, SplitPart::Test, "held out"),
+    ]
+    .into_iter()
+    .map(|(of, to, what)| (crossing(of, to), of.name(), what))
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, of, what)| format!("{count} {unit} marked `{of}` are {what}"))
+    .collect();
     if !crossed.is_empty() {
         notes.push(format!(
             "the existing train/test split of the data is ignored: {}; `train` uses it if you do not give --split",

@@ -17,6 +17,8 @@ pub(crate) enum EvaluatedPart {
     Test,
     /// Held-out rows of known classes
     HeldOut,
+    /// Rows of the validation part
+    Validation,
     /// Rows that the run was trained on
     Train,
 }
@@ -51,6 +53,7 @@ pub(crate) fn select(
             parts[*row] == SplitPart::Test && known.contains(labels[*row].as_str()) == closed
         }
         EvaluatedPart::HeldOut => parts[*row] == SplitPart::Test && known.contains(labels[*row].as_str()),
+        EvaluatedPart::Validation => parts[*row] == SplitPart::Validation,
         EvaluatedPart::Train => parts[*row] == SplitPart::Train,
     };
     let rows: Vec<usize> = (0..table.rows).filter(is_wanted).collect();

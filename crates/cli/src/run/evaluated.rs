@@ -3,13 +3,14 @@
 use super::accuracy::AccuracyBy;
 use super::measures::Measures;
 use super::untrained::Untrained;
+use super::validated::ValidationReport;
 use super::verdict::verdict;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
 use widemargin_model::device;
 use widemargin_train::log::{self, Metrics};
-use widemargin_train::{Config, Prepared, Trainer};
+use widemargin_train::{Config, Prepared, Trainer, ValidationOutcome};
 
 /// A warning of a run whose model could not be evaluated before training.
 const NO_BASELINE: &str = "The model was not evaluated before training, so these results cannot be compared with an untrained model.";
@@ -31,6 +32,9 @@ pub(crate) struct RunReport {
     pub(crate) untrained: Option<Untrained>,
     /// What training gained over it, such that positive is better.
     pub(crate) gain: Option<Measures>,
+    /// The evaluations during training; absent if there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<ValidationReport>,
     /// What a reader of the results must know, as whole sentences.
     pub(crate) warnings: Vec<String>,
     /// A sentence if the model should not be used, with what to try; it is one of the warnings, too.
@@ -95,9 +99,10 @@ pub(crate) struct EvaluatedRun {
 }
 
 impl EvaluatedRun {
-    /// Evaluates the run in `folder` that ended with `trainer` after so many seconds, at so many training samples per second.
+    /// Evaluates the run in `folder` that ended with `trainer` after so many seconds, at so many training samples per second, and with this outcome of
+    /// its evaluations during training.
     pub(crate) fn new(
-        config: &Config,
+        (config, outcome): (&Config, Option<ValidationOutcome>),
         prepared: &Prepared,
         folder: &Path,
         (trainer, seconds, samples_per_second): (&Trainer, f64, f64),
@@ -129,6 +134,9 @@ impl EvaluatedRun {
                 known: Known { accuracy, accuracy_by, samples: prepared.known.samples.len() },
             }
         };
+        let history = log::validations(folder)?;
+        let validation =
+            outcome.map(|outcome| ValidationReport::new(config, prepared.validation.len(), outcome, history));
         Ok(Self {
             report: RunReport {
                 objective: config.objective.name.clone(),
@@ -136,6 +144,7 @@ impl EvaluatedRun {
                 results,
                 untrained,
                 gain,
+                validation,
                 warnings,
                 verdict,
                 seconds,

@@ -8,6 +8,7 @@ mod measures;
 mod page;
 mod session;
 mod untrained;
+mod validated;
 mod verdict;
 
 pub(crate) use accuracy::AccuracyBy;

@@ -19,7 +19,7 @@ use widemargin_report::page::{
 };
 use widemargin_report::table::{Column, Table};
 use widemargin_train::log::Metrics;
-use widemargin_train::{Config, Prepared};
+use widemargin_train::{Config, Prepared, Validated};
 
 /// The files of the reports in a run folder.
 pub(super) const REPORT_FILE: &str = "report.json";
@@ -84,6 +84,7 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
         );
     }
     lines.extend(accuracy_in_words(runs));
+    lines.extend(validation_in_words(runs));
     // A verdict is the last line of all.
     let verdicts: Vec<&String> = runs.iter().filter_map(|run| run.report.verdict.as_ref()).collect();
     let others = warnings(runs).into_iter().filter(|warning| !verdicts.contains(&warning));
@@ -136,6 +137,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
     let names: Vec<&str> = runs.iter().map(|run| run.report.objective.as_str()).collect();
     let mut notes = conclusions(runs.iter().map(|run| &run.report));
     notes.extend(accuracy_in_words(runs));
+    notes.extend(validation_in_words(runs));
     let input = ReportInput {
         title: format!("{} on {}", names.join(", "), prepared.set.name()),
         lead: format!(
@@ -190,6 +192,8 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
             push: curve(metrics, |m| m.push),
             effective_competitors: curve(metrics, |m| m.effective_competitors),
             margin_met: curve(metrics, |m| m.margin_met),
+            validation_map_at_r: validation_curve(report, |found| found.map_at_r),
+            validation_recall_at_1: validation_curve(report, |found| found.recall_at_1),
         },
         neighbours: neighbours(prepared, report.evaluation())?,
         drawable: drawable(prepared, run),
@@ -237,6 +241,18 @@ fn baseline(base: &Untrained) -> ObjectiveReport {
         }),
         ..ObjectiveReport::default()
     }
+}
+
+/// A measure of the evaluations during training.
+fn validation_curve(report: &RunReport, of: impl Fn(&Validated) -> f64) -> Vec<(f64, f64)> {
+    let history = report.validation.iter().flat_map(|validation| &validation.history);
+    history.map(|found| (found.step as f64, of(found))).collect()
+}
+
+/// Which epoch each model is of, if there were evaluations during training.
+fn validation_in_words(runs: &[EvaluatedRun]) -> impl Iterator<Item = String> + '_ {
+    let reports = runs.iter().map(|run| &run.report);
+    reports.filter_map(|report| Some(report.validation.as_ref()?.in_words(&report.objective)))
 }
 
 /// Means over equal numbers of steps.

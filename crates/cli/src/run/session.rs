@@ -186,6 +186,9 @@ impl Session {
                 format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
             }
         ));
+        if config.training.evaluate_every > 0 {
+            self.message(&validated_on(config, &prepared));
+        }
         if let Some(columns) = set.columns() {
             self.message(&format!("vectors: the columns {}", columns_in_words(columns)));
         }
@@ -247,8 +250,8 @@ impl Session {
         let finished = matches!(ending, Ending::Finished { .. });
         match ending {
             Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
-            Ending::Finished { trainer, step, seconds, samples_per_second }
-            | Ending::Paused { trainer, step, seconds, samples_per_second } => {
+            Ending::Finished { trainer, step, seconds, samples_per_second, validation }
+            | Ending::Paused { trainer, step, seconds, samples_per_second, validation } => {
                 let _at_once = EndsAtOnce::saying(format!(
                     "stopped during the evaluation after step {step}; nothing is lost, resume with: widemargin train --resume {} (a run of a \
                      sweep: with the same sweep)",
@@ -260,7 +263,7 @@ impl Session {
                     return Ok(Ended::Stopped { step, signal });
                 }
                 let timed = (&trainer, seconds, samples_per_second);
-                let evaluated = EvaluatedRun::new(config, prepared, folder, timed, accuracy_by);
+                let evaluated = EvaluatedRun::new((config, validation), prepared, folder, timed, accuracy_by);
                 if evaluated.is_err() {
                     // Of a diverged run no model is written. Another failure is a matter of the evaluation set.
                     trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;
@@ -300,6 +303,28 @@ impl Session {
             }
         }
     }
+}
+
+/// The validation part, in a sentence.
+fn validated_on(config: &Config, prepared: &Prepared) -> String {
+    let set = &prepared.set;
+    let mut classes: Vec<u32> =
+        prepared.validation.iter().map(|sample| set.labels()[*sample as usize]).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let trained = classes.iter().filter(|class| prepared.split.known_label(**class).is_some()).count();
+    let every = match config.training.evaluate_every {
+        1 => "epoch".to_owned(),
+        every => format!("{every} epochs"),
+    };
+    format!(
+        "after every {every}: validation on {} {} of {} classes, {} of them trained on: {}",
+        prepared.validation.len(),
+        set.kind(),
+        classes.len(),
+        if trained == 0 { "none".to_owned() } else { trained.to_string() },
+        first_names(classes.iter().map(|class| &set.class_names()[*class as usize]), NAMED_CLASSES)
+    )
 }
 
 fn remove_if_there(path: &Path) -> anyhow::Result<()> {

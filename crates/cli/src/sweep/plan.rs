@@ -15,8 +15,14 @@ use widemargin_train::Config;
 const MOST_RUNS: usize = 10_000;
 
 /// Keys outside `[data]` that decide the split or the normalisation, which all runs share.
-const OF_DATA: [&str; 5] =
-    ["training.limit", "model.weights", "model.mean", "model.deviation", "model.weights_classes"];
+const OF_DATA: [&str; 6] = [
+    "training.limit",
+    "training.evaluate_every",
+    "model.weights",
+    "model.mean",
+    "model.deviation",
+    "model.weights_classes",
+];
 
 /// The measure that runs are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

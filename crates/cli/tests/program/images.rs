@@ -74,7 +74,7 @@ fn classes_of_the_test_part_only_are_the_unseen_classes() {
     let closed = train(&place, "d", &["--closed-set"], "no");
     assert!(stderr(&closed).contains("0 images in the evaluation set"), "{}", stderr(&closed));
 
-    // The same as a manifest whose held-out images are marked in two ways, and as shards named by part.
+    // The same as a manifest, also with a validation part, whose images of unseen classes are left out, and as shards named by part.
     let mut list = "path,label,split\n".to_owned();
     for class in 0..4 {
         for number in 0..4 {

@@ -207,6 +207,10 @@ fn samples_of_shards_without_a_part_are_told() {
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains(unmarked) && said.contains("evaluating on 8 test images"), "{said}");
+    assert!(
+        !said.contains("kept for validation"),
+        "without a test part, `validation` is the test part: {said}"
+    );
     let report = json(&place.path().join("run/report.json"));
     assert!(report["warnings"].to_string().contains(unmarked), "{report}");
     shard("cars-1.tar", &|number| (number < 2).then_some("train"));
@@ -396,8 +400,8 @@ fn parts_of_folders_have_many_names() {
     let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
     assert_eq!(
         info["parts"],
-        serde_json::json!({"train": 24, "test": 9}),
-        "`validation` and `Test` are both held out"
+        serde_json::json!({"train": 24, "test": 1, "validation": 8}),
+        "next to `Test`, `validation` is a part of its own"
     );
 }
 

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::Part;
 use crate::census::Census;
 use crate::copies::copies;
 
@@ -57,10 +56,11 @@ fn describe(census: &Census, members: &[u32]) -> DuplicateGroup {
     let mut classes: Vec<u32> = samples().filter_map(|sample| sample.class).collect();
     classes.sort_unstable();
     classes.dedup();
-    let in_part = |part: Part| samples().any(|sample| sample.part == Some(part));
+    let has =
+        |held_out| samples().any(|sample| sample.part.is_some_and(|part| part.is_held_out() == held_out));
     DuplicateGroup {
         samples: samples().map(|sample| sample.id.clone()).collect(),
-        across_parts: in_part(Part::Train) && in_part(Part::Test),
+        across_parts: has(false) && has(true),
         conflicting: classes.len() > 1,
         classes: classes.into_iter().map(|class| census.class_names[class as usize].clone()).collect(),
     }

@@ -30,7 +30,7 @@ pub struct DataInfo {
     pub without_class: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Samples in the parts `train` and `test`, if the data marks them.
+    /// Samples in the parts `train` and `test`, and in `validation` if there are any, if the data marks parts.
     pub parts: Option<BTreeMap<&'static str, usize>>,
     /// Number of groups, if the data has groups.
     pub groups: Option<usize>,
@@ -208,7 +208,10 @@ impl DataInfo {
         let with_parts = samples.iter().any(|sample| sample.part.is_some());
         let count = |of: &dyn Fn(&CensusSample) -> bool| samples.iter().filter(|sample| of(sample)).count();
         let parts = with_parts.then(|| {
-            [Part::Train, Part::Test].map(|part| (part.name(), count(&|sample| part_of(sample, part)))).into()
+            let counted = Part::ALL.map(|part| (part.name(), count(&|sample| part_of(sample, part))));
+            // Few data sets have a validation part.
+            let validation = Part::Validation.name();
+            counted.into_iter().filter(|(name, count)| *name != validation || *count > 0).collect()
         });
         let mut counts = vec![[0_usize; 3]; census.class_names.len()];
         for sample in samples {
@@ -363,7 +366,7 @@ fn groups_across_parts(samples: &[CensusSample]) -> Vec<String> {
     let mut sides = BTreeMap::<&str, [bool; 2]>::new();
     for sample in samples {
         if let (Some(group), Some(part)) = (sample.group.as_deref(), sample.part) {
-            sides.entry(group).or_default()[usize::from(part == Part::Test)] = true;
+            sides.entry(group).or_default()[usize::from(part.is_held_out())] = true;
         }
     }
     sides.into_iter().filter(|(_, sides)| *sides == [true, true]).map(|(group, _)| group.to_owned()).collect()

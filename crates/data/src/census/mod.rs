@@ -18,7 +18,7 @@ use crate::decode::{self, ContentDigest, ImageProperties};
 use crate::digest::{digest, digest_of_values};
 use crate::file_names::{name_of, text_of};
 use crate::parallel::map_positions;
-use crate::part::part_named;
+use crate::part::{part_named, settle};
 use crate::place::ImagePlace;
 use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Listing};
@@ -111,11 +111,13 @@ impl Census {
         source.require_no_labels(labels)?;
         source.require_no_columns(columns)?;
         folders.require_for(source.kind(), &path.display().to_string())?;
-        match source.kind() {
-            SourceKind::Table => Self::of_table(path, labels, columns, progress),
-            SourceKind::Idx => Self::of_idx(&source, progress),
-            _ => Ok(Self::of_listing(Listing::open_damaged(&source, folders)?, progress)),
-        }
+        let mut census = match source.kind() {
+            SourceKind::Table => Self::of_table(path, labels, columns, progress)?,
+            SourceKind::Idx => Self::of_idx(&source, progress)?,
+            _ => Self::of_listing(Listing::open_damaged(&source, folders)?, progress),
+        };
+        settle(census.samples.iter_mut().filter_map(|sample| sample.part.as_mut()));
+        Ok(census)
     }
 
     fn of_listing(mut listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
@@ -206,7 +208,7 @@ impl Census {
                 class: Some(set.labels()[sample]),
                 part: Some(part),
                 group: None,
-                file: u32::from(part == Part::Test),
+                file: u32::from(part.is_held_out()),
                 content: ContentDigest::of([pixels.as_slice()]),
                 digest: digest(&pixels),
                 properties: None,

@@ -14,7 +14,7 @@ use crate::decode::ContentDigest;
 use crate::digest::digest_of_values;
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
-use crate::part::{PartsFrom, part_named};
+use crate::part::{PartsFrom, part_named, settle};
 use crate::sources::near_columns::{camera_sentence, near_names};
 use crate::sources::path_parts::in_ids;
 use crate::sources::table::{open_table, require_no_weights};
@@ -319,7 +319,8 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
             Problem::Cell { row, column, found, expected }.at(path)
         })
     };
-    let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
+    let mut parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
+    settle(parts.iter_mut());
     for (expected, name) in [(Part::Train, "train"), (Part::Test, "test")] {
         if !parts.contains(&expected) {
             let problem = format!("its column `split` has no row with `{name}`");
@@ -454,7 +455,9 @@ mod tests {
     #[test]
     fn the_columns_split_and_group_decide_the_parts() {
         let set = open("split,label,x\nTrain,a,1\nval,a,2\ntest,b,3\n").unwrap();
-        assert_eq!([0, 1, 2].map(|row| set.part(row)), [Part::Train, Part::Test, Part::Test]);
+        assert_eq!([0, 1, 2].map(|row| set.part(row)), [Part::Train, Part::Validation, Part::Test]);
+        let set = open("split,label,x\nTrain,a,1\nval,a,2\nval,b,3\n").unwrap();
+        assert_eq!(set.part(1), Part::Test, "without a test part");
         let set = open("group,label,x\ng,a,1\ng,b,2\nh,a,3\nh,b,4\n").unwrap();
         let parts = [0, 1, 2, 3].map(|row| set.part(row));
         assert!(parts[0] == parts[1] && parts[2] == parts[3] && parts[0] != parts[2], "{parts:?}");

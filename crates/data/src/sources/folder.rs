@@ -5,7 +5,8 @@
 //! data/dog/a/2.jpg        files may be in deeper folders
 //!
 //! data/train/cat/1.png    or one folder per part, with a sub-folder per class; without a test part, a share is held out
-//! data/test/cat/7.png     the test part: all of `test`, `val`, `valid`, `validation`, `dev` that exist
+//! data/test/cat/7.png     the test part
+//! data/val/cat/8.png      `val`, `valid`, `validation`, `dev`: the validation part, or without `test` the test part
 //! ```
 //!
 //! Upper and lower case do not matter in the names of parts. A folder is a part if it has the name of one and sub-folders. Next to class
@@ -20,7 +21,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::file_names::{is_hidden, is_of_program, text_of};
-use crate::part::{part_hinted, part_in_name, part_meant, part_named};
+use crate::part::{has_both, part_hinted, part_in_name, part_meant, part_named};
 use crate::place::ImagePlace;
 use crate::sources::class_folders::{ClassFolders, as_deepest, quoted};
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
@@ -273,13 +274,12 @@ fn require_clear_parts(
     let text = |name: &&OsStr| text_of((*name).as_ref());
     let like_parts: Vec<&OsStr> =
         tops.iter().copied().filter(|name| part_in_name(&text(name)).is_some()).collect();
-    let has = |part: Part| like_parts.iter().any(|name| part_in_name(&text(name)) == Some(part));
     let meant = like_parts.iter().any(|name| part_meant(&text(name)).is_some());
     // One class can be called `gallery`, but not `gallery` and another `query`.
     let hinted = like_parts.iter().filter(|name| part_hinted(&text(name)).is_some()).count();
     let others = tops.len() - like_parts.len();
     let alone = others == 0 && !like_parts.is_empty();
-    let both = has(Part::Train) && has(Part::Test);
+    let both = has_both(like_parts.iter().map(|name| part_in_name(&text(name))));
     if !(alone || both || (meant || hinted > 1) && others > 0) {
         return Ok(());
     }
@@ -455,23 +455,23 @@ mod tests {
 
     #[test]
     fn names_of_parts_in_upper_or_lower_case() {
-        for (train, test) in [
-            ("train", "validation"),
-            ("Train", "Test"),
-            ("TRAINING", "valid"),
-            ("train", "dev"),
-            ("Training", "Val"),
+        for (train, test, part) in [
+            ("train", "validation", "Validation"),
+            ("Train", "Test", "Test"),
+            ("TRAINING", "valid", "Validation"),
+            ("train", "dev", "Validation"),
+            ("Training", "Val", "Validation"),
         ] {
             let root = folder(&[&format!("{train}/a/1.png"), &format!("{test}/a/2.png")]);
             let result = list(root.path(), FolderOptions::default()).unwrap();
-            let expected = [format!("Train a {train}/a/1.png"), format!("Test a {test}/a/2.png")];
+            let expected = [format!("Train a {train}/a/1.png"), format!("{part} a {test}/a/2.png")];
             assert_eq!(described(&result), expected);
             assert!(result.skipped.is_empty() && result.ignored == 0);
         }
     }
 
     #[test]
-    fn all_test_parts_are_held_out_and_val_is_one_of_them() {
+    fn val_is_a_part_of_its_own_next_to_the_test_part() {
         let root =
             folder(&["train/a/1.png", "val/a/2.png", "test/b/3.png", "training/c/4.png", "test/5.png"]);
         let result = list(root.path(), FolderOptions::default()).unwrap();
@@ -480,20 +480,23 @@ mod tests {
             [
                 "Train a train/a/1.png",
                 "Train c training/c/4.png",
-                "Test a val/a/2.png",
+                "Validation a val/a/2.png",
                 "Test b test/b/3.png",
                 "Test - test/5.png"
             ]
         );
-        // As in data sets whose test images have no labels.
+        // As in data sets whose test images have no labels: without labelled test images, `val` becomes the test part later.
         let root = folder(&["train/a/1.png", "val/a/2.png", "test/3.png"]);
         let result = list(root.path(), FolderOptions::default()).unwrap();
-        assert_eq!(described(&result), ["Train a train/a/1.png", "Test a val/a/2.png", "Test - test/3.png"]);
+        assert_eq!(
+            described(&result),
+            ["Train a train/a/1.png", "Validation a val/a/2.png", "Test - test/3.png"]
+        );
         let root = folder(&["val/a/2.png", "val/b/2.png"]);
         let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(
             described(&result),
-            ["Test a val/a/2.png", "Test b val/b/2.png"],
+            ["Validation a val/a/2.png", "Validation b val/b/2.png"],
             "no class is called val"
         );
     }

@@ -106,9 +106,11 @@ impl Listing {
         self.found.retain(|found| found.class.is_some());
     }
 
-    /// Sorts by part (test last) and, within a part, by class. Only for listings without extra columns.
+    /// Sorts by part (held-out ones last) and, within a part, by class. Only for listings without extra columns.
     pub(crate) fn sort_by_class(&mut self) {
-        self.found.sort_by_key(|found| (found.part == Some(Part::Test), found.class.is_none(), found.class));
+        self.found.sort_by_key(|found| {
+            (found.part.is_some_and(Part::is_held_out), found.class.is_none(), found.class)
+        });
     }
 
     /// Decodes every image, removes those that cannot be decoded, and returns them with the reason.

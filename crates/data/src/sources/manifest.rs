@@ -106,10 +106,10 @@ mod tests {
             listed("shop,Label,path,split,group\nx,10,a/1.png,train,s1\n,9,\"b,2.jpg\",VAL,s2\n").unwrap();
         assert_eq!(listing.class_names(), ["9", "10"], "sorted by number");
         assert_eq!((listing.id(1), listing.label(0), listing.label(1)), ("b,2.jpg", Some("10"), Some("9")));
-        assert_eq!(listing.found[1].part, Some(Part::Test));
+        assert_eq!(listing.found[1].part, Some(Part::Validation));
         assert_eq!(listing.extra_columns(), ["split", "group", "shop"]);
         assert_eq!(listing.extra_fields(0), ["train", "s1", "x"]);
-        assert_eq!(listing.extra_fields(1), ["test", "s2", ""]);
+        assert_eq!(listing.extra_fields(1), ["validation", "s2", ""]);
         assert!(listing.path(0).ends_with("a/1.png") && listing.name() == "list");
         let named = listed("id,path\nfirst,/x/1.png\n").unwrap();
         assert_eq!((named.id(0), named.path(0)), ("first", "/x/1.png".into()));

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use widemargin_tables::{column_names, distinct_fields, echo, names_path};
 
-use crate::Part;
-use crate::part::{letters, part_hinted, part_in_name, part_named, words_of};
+use crate::part::{has_both, letters, part_hinted, part_in_name, part_named, words_of};
 use crate::sources::listing::Extras;
 
 /// Other names of the column `split`.
@@ -95,11 +94,10 @@ fn split_sentence(name: &str, fields: &BTreeSet<String>, has: [bool; 2]) -> Opti
     };
     // Numbers of the parts, as in CelebA: 0, 1 and 2.
     let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3" | "2.0" | "3.0");
-    let has_part = |part: Part| words().any(|word| part_in_name(word) == Some(part));
     let named = NEARLY_SPLIT.contains(&letters(name).as_str());
     let splits = words().next().is_some()
         && (words().all(|word| part_in_name(word).is_some())
-            && (named || words().any(is_part) || has_part(Part::Train) && has_part(Part::Test))
+            && (named || words().any(is_part) || has_both(words().map(part_in_name)))
             || part_hinted(name).is_some() && words().all(is_truth)
             || named && words().count() > 1 && words().all(|word| is_number(word) || is_truth(word)));
     (splits && !has[0]).then(|| {

@@ -11,7 +11,7 @@ use widemargin_tables::{About, first_names};
 
 use crate::Part;
 use crate::file_names::text_of;
-use crate::part::{part_in_name, part_in_words, part_meant, words_of};
+use crate::part::{has_both, part_in_name, part_in_words, part_meant, words_of};
 use crate::sources::skipped::FileCount;
 
 /// How many folders a sentence names.
@@ -49,8 +49,7 @@ pub(crate) fn in_folders(samples: &[Sample<'_>], unit: &str) -> Option<String> {
     let mut named: BTreeMap<String, PartFolder<'_>> = texts.collect();
     // A class can have such a name, as `test tube`.
     named.retain(|_, folder| folder.classes.len() > 1 || folder.classes.contains(&None));
-    let has = |part: Part| named.keys().any(|name| part_in_name(name) == Some(part));
-    let both = has(Part::Train) && has(Part::Test);
+    let both = has_both(named.keys().map(|name| part_in_name(name)));
     if !both && !named.keys().any(|name| part_meant(name).is_some()) {
         return None;
     }
@@ -77,7 +76,7 @@ pub(crate) fn in_file_names(samples: &[Sample<'_>]) -> Option<String> {
         let stem = Path::new(name).file_stem().unwrap_or_default();
         match part_in_words(&words_of(&text_of(stem.as_ref()))) {
             Some(Part::Train) => train.add(&text_of(name.as_ref())),
-            Some(Part::Test) => test.add(&text_of(name.as_ref())),
+            Some(Part::Test | Part::Validation) => test.add(&text_of(name.as_ref())),
             None => {}
         }
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::file_names::text_of;
-use crate::part::{part_hinted, part_in_words, part_named, words_of};
+use crate::part::{has_both, part_hinted, part_in_words, part_named, words_of};
 use crate::place::ImagePlace;
 use crate::sources::listing::FoundImage;
 use crate::sources::shard_files::common_folder;
@@ -37,11 +37,11 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
         found.iter().map(|found| by_shard[shard_of(found)?]).collect()
     };
     let outcome = |(found, place): (&FoundImage, &Option<Part>)| found.part.or(*place);
-    let has = |part: Part| found.iter().zip(&places).any(|sample| outcome(sample) == Some(part));
     let position = |wanted: &dyn Fn(Option<Part>) -> bool| {
         found.iter().zip(&places).position(|(found, place)| found.part.is_none() && wanted(*place))
     };
-    let named = position(&|place| place == Some(Part::Test)).or_else(|| position(&|place| place.is_some()));
+    let named = position(&|place| place.is_some_and(Part::is_held_out))
+        .or_else(|| position(&|place| place.is_some()));
     if let (Some(unnamed), Some(named)) = (position(&|place| place.is_none()), named) {
         let part = places[named].map_or("", Part::name);
         let reason = if use_inside {
@@ -55,7 +55,7 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
         require_no_hints(shards, path)?;
     }
     // All shards of one part are data to split, unless samples say their parts themselves.
-    if !(has(Part::Train) && has(Part::Test)) && found.iter().all(|found| found.part.is_none()) {
+    if !has_both(found.iter().zip(&places).map(outcome)) && found.iter().all(|found| found.part.is_none()) {
         return Ok(Vec::new());
     }
     let against_shard = if use_inside { None } else { against_shards(found, &places, &inside) };
@@ -81,10 +81,10 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
 
 /// A sentence about samples without a part, if others have one.
 fn unmarked(found: &[FoundImage]) -> Option<String> {
-    let has = |part: Part| found.iter().any(|found| found.part == Some(part));
+    let marked = |of: fn(&Part) -> bool| found.iter().any(|found| found.part.as_ref().is_some_and(of));
     let unmarked = || found.iter().filter(|found| found.part.is_none());
-    let first = unmarked().next().filter(|_| has(Part::Train) || has(Part::Test))?;
-    let outcome = if has(Part::Test) {
+    let first = unmarked().next().filter(|_| marked(|_| true))?;
+    let outcome = if marked(|part| part.is_held_out()) {
         "they are in the part `train`"
     } else {
         "because none is marked as test, the marks are ignored and parts are drawn"
@@ -155,8 +155,9 @@ fn require_no_hints(shards: &[PathBuf], path: &Path) -> Result<()> {
         let folders = folders.flat_map(Path::iter).map(|name| text_of(name.as_ref()));
         part_hinted(&own.join(" ")).or_else(|| folders.rev().find_map(|name| part_hinted(&name)))
     };
-    let of = |part: Part| shards.iter().find(|shard| hint(shard) == Some(part));
-    let (Some(train), Some(test)) = (of(Part::Train), of(Part::Test)) else { return Ok(()) };
+    let of =
+        |held_out| shards.iter().find(|shard| hint(shard).is_some_and(|part| part.is_held_out() == held_out));
+    let (Some(train), Some(test)) = (of(false), of(true)) else { return Ok(()) };
     Err(Error::BadShard {
         path: path.to_path_buf(),
         reason: format!(
@@ -199,13 +200,16 @@ mod tests {
 
     #[test]
     fn names_and_folders_say_the_part() {
-        use Part::{Test, Train};
+        use Part::{Test, Train, Validation};
         let of = |shards: &[&str]| parts_of_shards(&shards.iter().map(PathBuf::from).collect::<Vec<_>>());
         assert_eq!(of(&["a/train-0.tar", "a/TEST_0.tar"]), [Some(Train), Some(Test)]);
-        assert_eq!(of(&["cars-train-0.tar", "cars-val-0.tar", "cars.tar"]), [Some(Train), Some(Test), None]);
+        assert_eq!(
+            of(&["cars-train-0.tar", "cars-val-0.tar", "cars.tar"]),
+            [Some(Train), Some(Validation), None]
+        );
         assert_eq!(
             of(&["test/train/0.tar", "test/val/0.tar"]),
-            [Some(Train), Some(Test)],
+            [Some(Train), Some(Validation)],
             "`test` has all of them"
         );
         assert_eq!(of(&["d/train/x/0.tar", "d/test/x/0.tar", "d/0.tar"]), [Some(Train), Some(Test), None]);

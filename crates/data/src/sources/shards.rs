@@ -609,7 +609,7 @@ mod tests {
         assert_eq!(listing.read(1).unwrap(), b"two");
         assert_eq!(listing.path(2), path.join("3.webp"));
         assert_eq!(listing.extra_columns(), ["split", "group", "class", "size", "txt"]);
-        assert_eq!(listing.extra_fields(1), ["test", "g", "x", "4", "a caption"]);
+        assert_eq!(listing.extra_fields(1), ["validation", "g", "x", "4", "a caption"]);
         assert_eq!(listing.extra_fields(0), ["", "", "", "", ""]);
         assert_eq!(listing.bad.iter().map(|bad| bad.path.clone()).collect::<Vec<_>>(), [path.join("6.json")]);
         // 3.seg.png, 3.jpg, 4.cls, .hidden.png, README
@@ -666,7 +666,7 @@ mod tests {
         shard("S/train-0.tar", r#"{"Split": "val"}"#);
         shard("S/my-test-0.tar", "{}");
         let (found, notes) = parts("S");
-        assert_eq!(found, ["my-test-0/1 test", "train-0/1 test"]);
+        assert_eq!(found, ["my-test-0/1 test", "train-0/1 validation"]);
         assert!(
             notes[0].starts_with("The `split` of 1 image contradicts the name of its shard"),
             "{notes:?}"
@@ -678,7 +678,7 @@ mod tests {
             "{said}"
         );
         // Without a test part there is nothing to keep apart.
-        assert_eq!(parts("S/{train-0,more}.tar").0, ["more/1 -", "train-0/1 test"]);
+        assert_eq!(parts("S/{train-0,more}.tar").0, ["more/1 -", "train-0/1 validation"]);
         assert!(parts("S/{train-0,more}.tar").1[1].contains("1 of 2 images have no `split`"));
         // The others may be the test part in another word.
         shard("E/train-000.tar", "{}");

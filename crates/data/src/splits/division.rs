@@ -77,14 +77,21 @@ impl Division {
         let drawn_groups = DrawnGroups::of(set);
         let of_one_class = drawn_groups.as_ref().map(|groups| groups.of_one_class(set.labels()));
         let (mut trained, mut evaluable) = (vec![false; names.len()], vec![false; names.len()]);
+        let mut validated = vec![false; names.len()];
         for (sample, class) in set.labels().iter().enumerate() {
+            validated[*class as usize] |= set.part(sample) == Part::Validation;
             let is_trained = set.part(sample) == Part::Train;
             trained[*class as usize] |= is_trained;
             // A group of unseen classes only can be evaluated, whatever part was drawn for it.
             let is_free = of_one_class.as_ref().map_or(!set.parts_are_given(), |of_one| of_one[sample]);
-            evaluable[*class as usize] |= !is_trained || is_free;
+            evaluable[*class as usize] |= set.part(sample) == Part::Test || is_free;
         }
-        let untrained: Vec<u32> = classes_where(&trained, |trained| !trained);
+        // A class in the validation part only is neither known nor unseen.
+        let is_untrained = |class: &u32| {
+            let class = *class as usize;
+            !trained[class] && (evaluable[class] || !validated[class])
+        };
+        let untrained: Vec<u32> = (0..names.len() as u32).filter(is_untrained).collect();
         let only_evaluable: Vec<u32> =
             untrained.iter().copied().filter(|class| evaluable[*class as usize]).collect();
         let defined = set.parts_are_marked() && only_evaluable.len() >= LEAST;
@@ -117,7 +124,12 @@ impl Division {
             UnseenClasses::Default if defined => only_evaluable.clone(),
             UnseenClasses::Default => {
                 drawn = true;
-                OpenSetSplit::drawn(&trained, &evaluable, default_count(names.len()), seed)?
+                OpenSetSplit::drawn(
+                    &trained,
+                    &evaluable,
+                    default_count(names.len() - only_validated(&trained, &evaluable, &validated)),
+                    seed,
+                )?
             }
             UnseenClasses::Count(count) => {
                 drawn = true;
@@ -138,6 +150,8 @@ impl Division {
             let is_free = || of_unseen.as_ref().map_or(!set.parts_are_given(), |of_unseen| of_unseen[sample]);
             if classes.known_label(*class).is_some() {
                 set.part(sample).into()
+            } else if set.part(sample) == Part::Validation {
+                if classes.is_unseen(*class) { SplitPart::Out } else { SplitPart::Validation }
             } else if !classes.is_unseen(*class) || (set.part(sample) == Part::Train && !is_free()) {
                 SplitPart::Out
             } else {
@@ -163,6 +177,7 @@ impl Division {
         } else {
             left_out.extend(left_out_of_train(set, &classes, &parts, drawn));
         }
+        left_out.extend(left_out_of_validation(set, &parts));
         let (classes, without_samples) = with_samples(set, classes, &mut parts, &left_out)?;
         warnings.extend(left_out);
         warnings.extend(without_samples);
@@ -190,7 +205,8 @@ impl Division {
             .filter(|class| classes.known_label(*class).is_none() && !classes.is_unseen(*class))
             .collect();
         for (class, part) in set.labels().iter().zip(&mut parts) {
-            if left_out.contains(class) {
+            let of_unseen = classes.is_unseen(*class) && *part == SplitPart::Validation;
+            if of_unseen || left_out.contains(class) && *part == SplitPart::Test {
                 *part = SplitPart::Out;
             }
         }
@@ -322,6 +338,26 @@ fn left_out_of_train(
              evaluate on the part `test`, use --closed-set.",
             set.kind(),
             classes.unseen().len()
+        )
+    })
+}
+
+/// How many classes occur in the validation part only.
+fn only_validated(trained: &[bool], evaluable: &[bool], validated: &[bool]) -> usize {
+    let uses = trained.iter().zip(evaluable).zip(validated);
+    uses.filter(|((trained, evaluable), validated)| !**trained && !**evaluable && **validated).count()
+}
+
+/// A sentence on the samples of the validation part that are left out, because their classes are unseen.
+fn left_out_of_validation(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
+    let marked = (0..set.len()).filter(|sample| set.part(*sample) == Part::Validation);
+    let left_out = marked.clone().filter(|sample| parts[*sample] == SplitPart::Out).count();
+    (left_out > 0).then(|| {
+        format!(
+            "Left out {left_out} of {} {} in the part `validation`, because their classes are unseen: a model must not be chosen on the classes on \
+             which it is evaluated at the end.",
+            marked.count(),
+            set.kind()
         )
     })
 }

@@ -7,3 +7,4 @@ mod duplicates;
 pub(crate) mod groups;
 pub(crate) mod open_set;
 pub(crate) mod split_file;
+pub(crate) mod validation;

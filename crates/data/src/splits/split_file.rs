@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use widemargin_durable::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state, write_atomic, write_new};
 use widemargin_tables::{Problem, read_text, read_texts, without_decimals, write_row};
 
-use crate::part::part_named;
+use crate::part::{part_named, settle};
 use crate::splits::contents::{Changes, changes};
 use crate::splits::open_set::OpenSetSplit;
 use crate::{Error, Labelled, Part, Result, SampleSet};
@@ -39,18 +39,21 @@ const VERSION: u32 = 1;
 pub enum SplitPart {
     /// Trained on.
     Train,
-    /// Held out. If no sample of its class is trained on, the class is unseen.
+    /// Held out for the final evaluation. If no sample of its class is trained on, the class is unseen.
     Test,
+    /// Held out for evaluations during training.
+    Validation,
     /// Left out: neither trained nor evaluated on.
     Out,
 }
 
 impl SplitPart {
-    /// The word in the file: `train`, `test` or `out`.
+    /// The word in the file: `train`, `test`, `validation` or `out`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Test => "test",
+            Self::Validation => "validation",
             Self::Out => "out",
         }
     }
@@ -61,6 +64,7 @@ impl From<Part> for SplitPart {
         match part {
             Part::Train => Self::Train,
             Part::Test => Self::Test,
+            Part::Validation => Self::Validation,
         }
     }
 }
@@ -220,7 +224,8 @@ impl SplitFile {
         Ok(write_new(path, seal_text(&self.text()).as_bytes())?)
     }
 
-    /// Reads a file from [`write`](Self::write), or any `.csv` or `.parquet` with the columns `sample` and `part`. `val` means `test`.
+    /// Reads a file from [`write`](Self::write), or any `.csv` or `.parquet` with the columns `sample` and `part`. Words such as `val` mean
+    /// `validation`, or `test` in a file without `test`.
     ///
     /// # Errors
     /// [`Error::Table`] with the file and the line; [`Error::NewerSplit`]; [`Error::ChangedSplit`] if a file of this program does not fit its
@@ -238,14 +243,14 @@ impl SplitFile {
         let mut names: Vec<String> = table.rows.iter().map(|fields| fields[at_sample].clone()).collect();
         without_decimals(&mut names);
         let mut seen = HashMap::new();
-        let mut samples = Vec::with_capacity(table.rows.len());
+        let mut parts = Vec::with_capacity(table.rows.len());
         for (row, (fields, sample)) in table.rows.iter().zip(&names).enumerate() {
             let word = fields[at_part].as_str();
-            let part = match part_named(word) {
-                Some(part) => part.into(),
-                None if word.eq_ignore_ascii_case("out") => SplitPart::Out,
-                None => return Err(wrong(table.wrong(row, at_part, "train, test or out"))),
-            };
+            parts.push(match part_named(word) {
+                Some(part) => Some(part),
+                None if word.eq_ignore_ascii_case("out") => None,
+                None => return Err(wrong(table.wrong(row, at_part, "train, test, validation or out"))),
+            });
             if let Some(first) = seen.insert(sample.as_str(), row) {
                 return Err(wrong(Problem::RepeatedId {
                     id: sample.clone(),
@@ -254,8 +259,10 @@ impl SplitFile {
                     second: row,
                 }));
             }
-            samples.push((sample.clone(), part));
         }
+        settle(parts.iter_mut().flatten());
+        let parts = parts.into_iter().map(|part| part.map_or(SplitPart::Out, SplitPart::from));
+        let samples: Vec<(String, SplitPart)> = names.iter().cloned().zip(parts).collect();
         if samples.is_empty() {
             return Err(wrong(Problem::Empty));
         }
@@ -510,7 +517,10 @@ mod tests {
         );
         for (text, expected) in [
             ("sample\na\n", "no column `part`"),
-            ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; expected train, test or out"),
+            (
+                "sample,part\na,both\n",
+                "line 2, column `part` holds \"both\"; expected train, test, validation or out",
+            ),
             ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
             ("sample,part\n", "has no rows"),
             ("# widemargin split 2\nsample,part\na,test\n", "version 2"),

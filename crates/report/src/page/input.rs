@@ -99,6 +99,10 @@ pub struct Curves {
     pub effective_competitors: Vec<(f64, f64)>,
     /// Share of samples in [0, 1] that meet the margin.
     pub margin_met: Vec<(f64, f64)>,
+    /// MAP@R in [0, 1] on the validation part.
+    pub validation_map_at_r: Vec<(f64, f64)>,
+    /// Recall at 1 in [0, 1] on the validation part.
+    pub validation_recall_at_1: Vec<(f64, f64)>,
 }
 
 /// Cosines of pairs in equal bins.

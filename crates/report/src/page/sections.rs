@@ -267,6 +267,21 @@ pub(super) fn training(input: &ReportInput) -> Option<Section> {
             |curves| &curves.margin_met,
         ),
         chart(
+            "Validation MAP@R",
+            "MAP@R on the validation part",
+            ValueScale::Fitted,
+            "Mean average precision at R on samples that are neither trained on nor in the evaluation set, during training. The best model is that \
+             of the highest point.",
+            |curves| &curves.validation_map_at_r,
+        ),
+        chart(
+            "Validation recall at 1",
+            "recall at 1 on the validation part",
+            ValueScale::Fitted,
+            "The share of validation samples whose nearest neighbour among the others is of their class.",
+            |curves| &curves.validation_recall_at_1,
+        ),
+        chart(
             "Learning rate",
             "learning rate",
             ValueScale::FromZero,

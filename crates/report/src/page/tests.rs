@@ -35,7 +35,9 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             target_cosine: curve.clone(),
             push: curve.clone(),
             effective_competitors: curve.clone(),
-            margin_met: curve,
+            margin_met: curve.clone(),
+            validation_map_at_r: curve.clone(),
+            validation_recall_at_1: curve,
         },
         histograms: Some(Histograms {
             low: -1.0,
@@ -91,7 +93,7 @@ fn the_page_is_complete_and_loads_nothing() {
         assert!(!without_namespace.contains(forbidden), "{forbidden}");
     }
     // Histograms, ROC, DET, bars, four curves, circle: all objectives share each figure.
-    assert_eq!(html.matches("role=\"img\"").count(), 12);
+    assert_eq!(html.matches("role=\"img\"").count(), 14);
     // Each link has a target, and ids are unique.
     let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     for (nth, id) in ids.iter().enumerate() {

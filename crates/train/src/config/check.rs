@@ -41,6 +41,14 @@ impl Config {
         let t = &self.training;
         require((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
         require(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
+        let accumulate = (1..=LARGEST_BATCH).contains(&t.accumulate);
+        require(accumulate, "training.accumulate", &t.accumulate, "1 to 65536")?;
+        let found = format!("{} batches of {}", t.accumulate, self.sampler.batch_size());
+        let fits = self.step_size() <= LARGEST_BATCH;
+        require(fits, "training.accumulate", &found, "at most 65536 samples per step")?;
+        require((0.0..1.0).contains(&t.average), "training.average", &t.average, "at least 0 and below 1")?;
+        let every = t.evaluate_every;
+        require(every <= 1_000_000, "training.evaluate_every", &every, "0 to 1000000")?;
         require(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
     }
 
@@ -104,6 +112,8 @@ impl Config {
         require((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
         let share = d.hold_out > 0.0 && d.hold_out < 1.0;
         require(share, "data.hold_out", &d.hold_out, "above 0 and below 1")?;
+        let share = d.validation > 0.0 && d.validation < 1.0;
+        require(share, "data.validation", &d.validation, "above 0 and below 1")?;
         if let Some(depth) = d.depth {
             require((1..=16).contains(&depth), "data.depth", &depth, "1 to 16 bits")?;
         }
@@ -192,7 +202,7 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 36] = [
+        let changes: [(&str, Change); 41] = [
             ("data.unseen", |c| c.data.unseen = Some(1)),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
@@ -204,6 +214,11 @@ mod tests {
             ("data.channels", |c| c.data.channels = 2),
             ("data.height", |c| c.data.height = 3),
             ("data.depth", |c| c.data.depth = Some(17)),
+            ("data.validation", |c| c.data.validation = 1.0),
+            ("training.accumulate", |c| c.training.accumulate = 0),
+            ("training.accumulate", |c| c.training.accumulate = 1_000),
+            ("training.average", |c| c.training.average = 1.0),
+            ("training.evaluate_every", |c| c.training.evaluate_every = usize::MAX),
             ("data.max_bad", |c| c.data.max_bad = f64::NAN),
             ("model.embedding", |c| c.model.embedding = 0),
             ("model.dropout", |c| c.model.dropout = 1.0),

@@ -2,7 +2,7 @@
 
 use super::{
     AugmentConfig, Config, DataConfig, HeadModeName, HeadSection, ModelConfig, OptimiserName,
-    OptimiserSection, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName,
+    OptimiserSection, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName, TrainingConfig,
 };
 use widemargin_data::Preprocessing;
 use widemargin_head::ProductPrecision;
@@ -44,6 +44,17 @@ impl Config {
                 s.margin_warm_up_epochs
             ),
         );
+        let (t, usual) = (&self.training, TrainingConfig::default());
+        for (is_set, key) in [
+            (t.keep != usual.keep, "training.keep"),
+            (t.patience != usual.patience, "training.patience"),
+            (d.validation != DataConfig::default().validation, "data.validation"),
+        ] {
+            warn(
+                is_set && t.evaluate_every == 0,
+                format!("{key}: no effect without evaluations during training (training.evaluate_every)"),
+            );
+        }
         let objective = self.objective.build(None).ok();
         let pairs = objective.as_ref().is_some_and(|objective| objective.pair_objective().is_some());
         let classes = objective.as_ref().and_then(AnyObjective::class_objective);

@@ -101,6 +101,9 @@ pub struct DataConfig {
     /// Share of each class (or of the groups, if the data has them) that is held out for evaluation, above 0 and below 1. IDX files and
     /// tables with a column `split` define the held-out part themselves.
     pub hold_out: f64,
+    /// Share of the known classes (at least 3 of them) that become validation classes with `training.evaluate_every`, if the data has no validation
+    /// part; in a closed set, share of the training samples of each class. Above 0 and below 1.
+    pub validation: f64,
     /// Largest accepted share of unreadable images, 0 to 1.
     pub max_bad: f64,
 }
@@ -125,6 +128,7 @@ impl Default for DataConfig {
             background: None,
             depth: None,
             hold_out: 0.2,
+            validation: 0.1,
             max_bad: 0.01,
         }
     }
@@ -463,6 +467,17 @@ pub enum PrecisionName {
     Mixed,
 }
 
+/// The model that a run with evaluations during training ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptModel {
+    /// That of the epoch with the best evaluation.
+    #[default]
+    Best,
+    /// That of the last epoch.
+    Last,
+}
+
 /// `[training]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -485,6 +500,16 @@ pub struct TrainingConfig {
     pub precision: PrecisionName,
     /// Number of training samples, the first ones of each class in equal shares; 0 for all.
     pub limit: usize,
+    /// Batches per step of the optimiser, 1 to 65536. The loss is that of all their samples together.
+    pub accumulate: usize,
+    /// Decay of the exponential moving average of the weights, at least 0 and below 1; 0 for none. The averaged model is evaluated and written.
+    pub average: f64,
+    /// Epochs between evaluations on the validation part, 0 to 1000000; 0 for none. The last epoch is always evaluated.
+    pub evaluate_every: usize,
+    /// With `evaluate_every`: whether the run ends with its `best` model or the `last` one.
+    pub keep: KeptModel,
+    /// With `evaluate_every`: evaluations in a row that are not better than the best one, after which training ends; 0 to train all epochs.
+    pub patience: usize,
 }
 
 impl Default for TrainingConfig {
@@ -498,11 +523,21 @@ impl Default for TrainingConfig {
             device: "cpu".to_owned(),
             precision: PrecisionName::Full,
             limit: 0,
+            accumulate: 1,
+            average: 0.0,
+            evaluate_every: 0,
+            keep: KeptModel::Best,
+            patience: 0,
         }
     }
 }
 
 impl Config {
+    /// Number of samples of a step of the optimiser: of all its batches.
+    pub fn step_size(&self) -> usize {
+        self.sampler.batch_size().saturating_mul(self.training.accumulate)
+    }
+
     /// Precision of the head's products: as configured, or that of the run.
     pub fn head_products(&self) -> ProductPrecision {
         self.head.products.unwrap_or(match self.training.precision {

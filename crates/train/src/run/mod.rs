@@ -4,12 +4,13 @@ mod folder;
 mod settings;
 
 use crate::checkpoint;
-use crate::config::Config;
+use crate::config::{Config, KeptModel};
 use crate::leak;
 use crate::log::{Metrics, RunLog};
 use crate::progress::{Observer, Silent};
 use crate::record::Record;
 use crate::trainer::Done;
+use crate::validation::{Found, Validation, ValidationOutcome};
 use crate::{Error, Prepared, Schedule, Trainer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -39,6 +40,9 @@ pub enum Ending {
         seconds: f64,
         /// Training samples per second, over the same time.
         samples_per_second: f64,
+        /// How the evaluations during training ended; `None` if there were none. The trainer is that of the best one, unless the configuration keeps
+        /// the last model.
+        validation: Option<ValidationOutcome>,
     },
     /// It reached the requested epoch; a checkpoint was saved.
     Paused {
@@ -50,6 +54,8 @@ pub enum Ending {
         seconds: f64,
         /// Training samples per second, over the same time.
         samples_per_second: f64,
+        /// As of a finished run.
+        validation: Option<ValidationOutcome>,
     },
     /// It was stopped; a checkpoint was saved.
     Stopped {
@@ -119,7 +125,7 @@ pub fn train_until(
 ) -> Result<Ending, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let folder = run.path().to_owned();
-    let (mut step, mut seconds) = (0, 0.0);
+    let (mut step, mut seconds, mut evaluations) = (0, 0.0, Found::default());
     let starts = run.starts();
     let (planned, origin, mut log) = if let Some(settings) = run.settings() {
         settings.require(config)?;
@@ -133,7 +139,7 @@ pub fn train_until(
         let done = trainer
             .load(&found.parts, origin)
             .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
-        (step, seconds) = (done.step, done.seconds);
+        (step, seconds, evaluations) = (done.step, done.seconds, done.validation.unwrap_or_default());
         settings.write(&folder)?;
         observer.message(&format!("resuming at step {}", step + 1));
         let log = RunLog::resume(&folder, step)?;
@@ -157,7 +163,7 @@ pub fn train_until(
     }
     remove_stale_scratch(&folder)?;
 
-    let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch();
+    let steps_per_epoch = prepared.steps(config, (0, 0))?.per_epoch();
     let whole = steps_per_epoch * config.training.epochs as u64;
     let total = whole.min(steps_per_epoch * epochs as u64);
     let schedule = schedule(config, &planned, steps_per_epoch);
@@ -176,35 +182,39 @@ pub fn train_until(
         0 => steps_per_epoch,
         every => every,
     };
-    let save = |trainer: &Trainer, log: &RunLog, step: u64, seconds: f64| {
+    let mut validation = Validation::new(config, prepared, steps_per_epoch, &planned, evaluations);
+    let save = |trainer: &Trainer, (log, validation): (&RunLog, &Validation<'_>), step: u64, seconds: f64| {
         log.sync()?;
-        let done = Done { step, seconds, log: Some(log.sums()) };
+        let found = (validation.found != Found::default()).then_some(validation.found);
+        let done = Done { step, seconds, log: Some(log.sums()), validation: found };
         checkpoint::save(&folder, step, &trainer.parts(done, origin)?)?;
-        checkpoint::prune(&folder, config.training.keep_checkpoints)
+        checkpoint::prune(&folder, config.training.keep_checkpoints, validation.kept_step())
     };
     if starts {
         observer.initialised(&trainer)?;
-        save(&trainer, &log, 0, 0.0)?;
+        save(&trainer, (&log, &validation), 0, 0.0)?;
     }
 
     observer.begin(&config.objective.name, step, total);
     let mut reported: Vec<String> = Vec::new();
     let mut clock = Instant::now();
-    let mut batches = prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))?;
+    let mut steps = prepared.steps(config, (step / steps_per_epoch, step % steps_per_epoch))?;
     while step < total
-        && let Some(batch) = batches.next()
+        && !validation.has_ended()
+        && let Some(batches) = steps.next()
     {
         let signal = stop.load(Ordering::Relaxed);
         if signal != 0 {
             observer.end();
-            save(&trainer, &log, step, seconds)?;
+            save(&trainer, (&log, &validation), step, seconds)?;
             return Ok(Ending::Stopped { step, signal });
         }
-        let batch = batch?;
-        let (epoch, count) = (batch.epoch, batch.labels.len());
+        let batches = batches?;
+        let epoch = batches.first().map_or(0, |batch| batch.epoch);
+        let count: usize = batches.iter().map(|batch| batch.labels.len()).sum();
         let learning_rate = schedule.learning_rate(step);
         let name_of = |id: u32| prepared.set.sample_id(id as usize);
-        let outcome = trainer.step(batch, step, learning_rate, schedule.margin_share(step), name_of);
+        let outcome = trainer.step(batches, step, learning_rate, schedule.margin_share(step), name_of);
         let outcome = outcome.inspect_err(|_| observer.end())?;
         step += 1;
         let elapsed = clock.elapsed().as_secs_f64();
@@ -231,23 +241,46 @@ pub fn train_until(
         };
         log.append(&metrics)?;
         observer.step(&metrics);
-        if step == total {
+        let is_due = validation.is_due(step);
+        if is_due {
+            let (found, said) = validation.evaluate(&trainer, step).inspect_err(|_| observer.end())?;
+            if let Some(found) = &found {
+                log.append_validation(found)?;
+            }
+            observer.message(&said);
+            // The time of an evaluation is not that of a step.
+            clock = Instant::now();
+        }
+        let is_last = step == total || validation.has_ended();
+        if is_last {
             // Running statistics are used in evaluation only, so it can be the first to fail.
             let samples = prepared.evaluation_samples();
             let some = &samples[..samples.len().min(CHECKED_SAMPLES)];
             trainer.check_embeddings(prepared, some, step).inspect_err(|_| observer.end())?;
         }
-        if step % every == 0 || step == total {
-            save(&trainer, &log, step, seconds).inspect_err(|_| observer.end())?;
+        if step % every == 0 || is_last || is_due && validation.kept_step() == Some(step) {
+            save(&trainer, (&log, &validation), step, seconds).inspect_err(|_| observer.end())?;
         }
     }
     observer.end();
-    let samples = (step * config.sampler.batch_size() as u64) as f64;
-    let samples_per_second = samples / seconds.max(1e-9);
-    if step < whole {
-        return Ok(Ending::Paused { trainer, step, seconds, samples_per_second });
+    let kept = validation.kept_step().unwrap_or(step);
+    if kept != step {
+        let found = checkpoint::at(&folder, kept)?;
+        trainer
+            .load(&found.parts, origin)
+            .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
     }
-    Ok(Ending::Finished { trainer, step, seconds, samples_per_second })
+    let outcome = validation.outcome(kept);
+    if let Some(text) = outcome.as_ref().and_then(|outcome| outcome.in_words(step / steps_per_epoch)) {
+        observer.message(&text);
+    }
+    let samples = (step * config.step_size() as u64) as f64;
+    let samples_per_second = samples / seconds.max(1e-9);
+    let (is_paused, validation) = (step < whole && !validation.has_ended(), outcome);
+    if is_paused {
+        return Ok(Ending::Paused { trainer, step, seconds, samples_per_second, validation });
+    }
+    Ok(Ending::Finished { trainer, step, seconds, samples_per_second, validation })
 }
 
 /// The schedule of a run that was planned for the first of `epochs` and extended to the others.
@@ -258,7 +291,7 @@ fn schedule(config: &Config, epochs: &[usize], steps_per_epoch: u64) -> Schedule
     epochs.iter().skip(1).fold(schedule, |schedule, epochs| schedule.extended_to(*epochs))
 }
 
-/// A finished or stopped run, restored from its newest checkpoint for inspection.
+/// A finished or stopped run, restored for inspection: from its newest checkpoint, or from that of its best epoch if the run keeps it.
 #[derive(Debug)]
 pub struct Reopened {
     folder: PathBuf,
@@ -268,7 +301,7 @@ pub struct Reopened {
     pub record: Record,
     /// Backbone and head.
     pub trainer: Trainer,
-    /// Steps done.
+    /// Steps of the checkpoint.
     pub step: u64,
     /// Newer checkpoints that were skipped, and why.
     pub warnings: Vec<String>,
@@ -319,7 +352,16 @@ pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     let mut trainer = Trainer::of_shape(&config, record.shape(), (&known, record.counts()))?;
     let origin = RunIdentity { settings: settings.checksum(), samples };
     let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
-    let step = trainer.load(&found.parts, origin).map_err(bad)?.step;
+    let done = trainer.load(&found.parts, origin).map_err(bad)?;
+    let mut step = done.step;
+    // The model of the run is that of its best epoch.
+    let best = done.validation.and_then(|validation| validation.best);
+    let best = best.filter(|best| config.training.keep == KeptModel::Best && best.step != step);
+    if let Some(best) = best {
+        let found = checkpoint::at(folder, best.step)?;
+        let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
+        step = trainer.load(&found.parts, origin).map_err(bad)?.step;
+    }
     let (folder, warnings) = (folder.to_owned(), found.warnings);
     Ok(Reopened { folder, config, record, trainer, step, warnings })
 }

@@ -1,5 +1,7 @@
 //! Small runs on the built-in images: repeated, stopped and resumed, and failing.
 
+mod validation;
+
 use super::*;
 use crate::config::{OptimiserName, PrecisionName};
 use crate::log;
@@ -41,7 +43,10 @@ fn whole(config: &Config, prepared: &Prepared, folder: &Path) -> Vec<u8> {
 /// The tensors of the last checkpoint, as bytes.
 fn weights(folder: &Path) -> Vec<u8> {
     let found = checkpoint::newest(folder).expect("a checkpoint");
-    ["model", "head", "optimiser"].iter().flat_map(|part| found.parts[*part].clone()).collect()
+    ["model", "head", "optimiser", checkpoint::AVERAGE]
+        .iter()
+        .flat_map(|part| found.parts.get(*part).cloned().unwrap_or_default())
+        .collect()
 }
 
 /// Stops the run after a given step.

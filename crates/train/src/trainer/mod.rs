@@ -2,12 +2,14 @@
 //!
 //! `step` performs one training step; `state` saves everything to a checkpoint and loads it again.
 
+mod average;
 mod health;
 mod state;
 mod step;
 #[cfg(test)]
 mod tests;
 
+use self::average::Average;
 use crate::config::{Config, OptimiserName, PrecisionName};
 use crate::{Error, Prepared, fine_tuning};
 use burn::module::Module;
@@ -50,6 +52,8 @@ pub struct Trainer {
     device: Device,
     /// Type of the backbone's activations in training, if not `f32`.
     half: Option<FloatDType>,
+    /// The averaged backbone, if the run averages.
+    average: Option<Average>,
     /// Precision of the factors of the backbone's products in training.
     products: ProductPrecision,
 }
@@ -108,6 +112,7 @@ impl Trainer {
         let seed = config.training.seed;
         let backbone = Backbone::new(&model, seed, &device)?;
         let backbone = parameters::freeze(backbone, &|name| fine_tuning::is_frozen(config, name));
+        let average = Average::new(config.training.average, &backbone);
         let all = parameters::parameters(&backbone);
         let factors = fine_tuning::factors(config, &all)?;
         let optimisers = trained(&all, &factors)
@@ -116,7 +121,7 @@ impl Trainer {
         let classes = counts.len();
         let objective = config.objective.by_count(config.objective.of_classes(names)?, counts)?;
         let (head_mode, of_centres) = (config.head.head_mode(), optimiser(config, true));
-        let size = HeadSize { classes, dim: m.embedding, batch: config.sampler.batch_size() };
+        let size = HeadSize { classes, dim: m.embedding, batch: config.step_size() };
         let head_config = HeadConfig {
             optimiser: of_centres,
             mode: head_mode,
@@ -145,6 +150,7 @@ impl Trainer {
             model,
             device,
             half,
+            average,
             products,
         })
     }
@@ -157,7 +163,7 @@ impl Trainer {
         let mut config = config.clone();
         config.training.loader_threads = 0;
         config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
-        prepared.loader(&config, (0, 0))?;
+        prepared.steps(&config, (0, 0))?;
         Self::new(&config, prepared)?.load_weights(&config).map(|_| ())
     }
 
@@ -167,8 +173,14 @@ impl Trainer {
     /// If the weights cannot be read or do not fit.
     pub fn load_weights(&mut self, config: &Config) -> Result<Vec<String>, Error> {
         let (backbone, messages) = fine_tuning::weights_in(config, self.backbone.clone())?;
+        self.average = Average::new(config.training.average, &backbone);
         self.backbone = backbone;
         Ok(messages)
+    }
+
+    /// The backbone as it is trained, not averaged.
+    pub fn backbone(&self) -> &Backbone {
+        &self.backbone
     }
 
     /// The head.
@@ -192,8 +204,24 @@ impl Trainer {
         Tensor::from_data(TensorData::new(pixels, [batch, s.channels, s.height, s.width]), device)
     }
 
+    /// The parameters and running statistics of the model that this run gives: the averaged ones if the run averages.
+    pub fn result_parameters(&self) -> Vec<Parameter> {
+        match &self.average {
+            Some(average) => average.parameters(&self.backbone),
+            None => parameters::parameters(&self.backbone),
+        }
+    }
+
+    /// The backbone that this run gives, without gradients: the averaged one if the run averages.
+    fn result(&self) -> Result<Backbone, Error> {
+        if self.average.is_none() {
+            return Ok(self.backbone.valid());
+        }
+        Ok(parameters::replace_parameters(self.backbone.valid(), self.result_parameters())?)
+    }
+
     /// Embeddings `[samples, dim]` of samples of the prepared set, not normalised; with running statistics and without
-    /// augmentation.
+    /// augmentation, and with averaged weights if the run averages.
     ///
     /// # Errors
     /// If an image cannot be read.
@@ -211,7 +239,7 @@ impl Trainer {
         normalisation: &Normalisation,
         samples: &[u32],
     ) -> Result<Vec<f32>, Error> {
-        let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
+        let (backbone, device) = (self.result()?, self.device.clone().inner());
         let mut embeddings = Vec::with_capacity(samples.len() * self.head.dim());
         for batch in evaluation_batches(set, samples, EVALUATION_BATCH, normalisation)? {
             let batch = batch?;
@@ -298,13 +326,13 @@ impl Trainer {
         }
     }
 
-    /// The trained model as it is now, ready to embed; it stays on the device of the run.
+    /// The trained model as it is now, with averaged weights if the run averages, ready to embed; it stays on the device of the run.
     ///
     /// # Errors
     /// If the normalisation of `prepared` does not fit the backbone, because it is of another data set.
     pub fn model(&self, prepared: &Prepared) -> Result<Model, Error> {
         let device = self.device.clone().inner();
-        Ok(Model::from_backbone(self.description(prepared), self.backbone.valid(), device)?)
+        Ok(Model::from_backbone(self.description(prepared), self.result()?, device)?)
     }
 
     /// Writes the backbone with its preprocessing as a file of its own, for [`widemargin_embedder::Model::load`].
@@ -313,6 +341,6 @@ impl Trainer {
     /// If it cannot be written.
     pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
         let description = self.description(prepared);
-        Ok(Model::write(path, &description, &parameters::parameters(&self.backbone))?)
+        Ok(Model::write(path, &description, &self.result_parameters())?)
     }
 }

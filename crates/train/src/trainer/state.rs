@@ -2,8 +2,9 @@
 
 use super::{Trainer, health, trained};
 use crate::Error;
-use crate::checkpoint::Parts;
+use crate::checkpoint::{AVERAGE, Parts};
 use crate::log::LogSums;
+use crate::validation::Found;
 use serde::{Deserialize, Serialize};
 use widemargin_head::{HeadMode, HeadTensor, Optimiser, TrainingHeadState};
 use widemargin_model::parameters::{self, Parameter};
@@ -21,6 +22,9 @@ struct Progress {
     /// Of the logs up to this step.
     #[serde(default)]
     log: Option<LogSums>,
+    /// Of the evaluations up to this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation: Option<Found>,
 }
 
 /// How far a run is, as its checkpoint says.
@@ -31,6 +35,8 @@ pub(crate) struct Done {
     pub(crate) seconds: f64,
     /// Checksums of the logs up to this step.
     pub(crate) log: Option<LogSums>,
+    /// What the evaluations up to this step found; `None` if there were none.
+    pub(crate) validation: Option<Found>,
 }
 
 /// The run to which a checkpoint belongs: checksums of the settings with which it started and of its data.
@@ -47,7 +53,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Diverged`] if a tensor is not finite.
     pub(crate) fn parts(&self, done: Done, run: RunIdentity) -> Result<Parts, Error> {
-        let Done { step, seconds, log } = done;
+        let Done { step, seconds, log, validation } = done;
         let all = parameters::parameters(&self.backbone);
         let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
@@ -60,18 +66,23 @@ impl Trainer {
         let mut head = self.head.state();
         let centres = std::mem::take(head.tensors_mut());
         let centres = centres.into_iter().map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
-        for (tensors, owner) in [(&model, "backbone"), (&centres, "head"), (&memories, "optimiser")] {
+        let average = self.average.as_ref().map(|average| average.tensors(&all));
+        let found = [(&model, "backbone"), (&centres, "head"), (&memories, "optimiser")];
+        for (tensors, owner) in found.into_iter().chain(average.as_ref().map(|tensors| (tensors, "average")))
+        {
             health::require_finite(tensors, owner, step)?;
         }
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
-        let progress = Progress { step, seconds, head, optimiser_steps, run, log };
+        let progress = Progress { step, seconds, head, optimiser_steps, run, log, validation };
         let progress = serde_json::to_vec_pretty(&progress).expect("plain data always has a JSON form");
-        Ok(Parts::from([
+        let mut parts = Parts::from([
             ("model".to_owned(), tensors::pack(&model)),
             ("head".to_owned(), tensors::pack(&centres)),
             ("optimiser".to_owned(), tensors::pack(&memories)),
             ("progress".to_owned(), progress),
-        ]))
+        ]);
+        parts.extend(average.map(|average| (AVERAGE.to_owned(), tensors::pack(&average))));
+        Ok(parts)
     }
 
     /// Loads a checkpoint of the run `run`; returns how far it is. The trainer is unchanged if it fails.
@@ -115,19 +126,28 @@ impl Trainer {
             optimisers.push(Optimiser::restored(old.config(), parameter.values.len(), *steps, memory));
         }
 
+        let average = match &self.average {
+            Some(average) => {
+                let stored = tensors::unpack(part(AVERAGE)?).map_err(|error| format!("average: {error}"))?;
+                Some(average.restored(stored, &all)?)
+            }
+            None => None,
+        };
+
         let centres = tensors::unpack(part("head")?).map_err(|error| format!("head: {error}"))?;
         let tensor = |(name, (shape, values)): (String, (Vec<usize>, Vec<f32>))| match *shape {
             [rows, columns] => Ok(HeadTensor { name, shape: [rows, columns], values }),
             _ => Err(format!("head: tensor '{name}' has shape {shape:?}, expected two dimensions")),
         };
-        let mut head = progress.head;
+        let mut head = progress.head.clone();
         *head.tensors_mut() = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
         self.head.restore(head).map_err(|error| format!("head: {error}"))?;
         // with `auto` the head keeps the mode in which it was trained
         if self.head_mode != HeadMode::Auto {
             self.head.set_mode(self.head_mode).map_err(|error| format!("head: {error}"))?;
         }
-        (self.backbone, self.optimisers) = (backbone, optimisers);
-        Ok(Done { step: progress.step, seconds: progress.seconds, log: progress.log })
+        (self.backbone, self.optimisers, self.average) = (backbone, optimisers, average);
+        let Progress { step, seconds, log, validation, .. } = progress;
+        Ok(Done { step, seconds, log, validation })
     }
 }

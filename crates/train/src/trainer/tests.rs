@@ -32,7 +32,7 @@ fn one_step(precision: PrecisionName, half: Option<FloatDType>) -> (f64, Vec<f32
     let before = values(&trainer);
     let batch =
         prepared.loader(&config, (0, 0)).expect("batches").next().expect("a first one").expect("read");
-    let outcome = trainer.step(batch, 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
+    let outcome = trainer.step(vec![batch], 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
     let moved = values(&trainer).iter().zip(&before).map(|(after, before)| after - before).collect();
     (outcome.loss, moved)
 }
@@ -74,7 +74,7 @@ fn stepped(config: &Config) -> (Vec<Parameter>, Vec<Parameter>) {
     let mut trainer = Trainer::new(config, &prepared).expect("a valid configuration");
     let before = parameters::parameters(&trainer.backbone);
     let batch = prepared.loader(config, (0, 0)).expect("batches").next().expect("a first one").expect("read");
-    let outcome = trainer.step(batch, 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
+    let outcome = trainer.step(vec![batch], 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
     assert!(outcome.gradient_norm > 0.0);
     (before, parameters::parameters(&trainer.backbone))
 }
@@ -167,7 +167,7 @@ fn clipping_covers_everything_that_learns() {
             let before = all_values(&trainer);
             let mut batches = prepared.loader(&config, (0, 0)).expect("batches");
             let batch = batches.next().expect("a first one").expect("read");
-            let outcome = trainer.step(batch, 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
+            let outcome = trainer.step(vec![batch], 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
             let after = all_values(&trainer);
             let square = |(after, before): (&f32, &f32)| (f64::from(*after) - f64::from(*before)).powi(2);
             let moved = after.iter().zip(&before).map(square).sum::<f64>().sqrt();
@@ -203,10 +203,10 @@ fn a_checkpoint_keeps_or_changes_the_mode_of_its_head() {
         let batches = prepared.loader(&config, (0, 0)).expect("batches");
         for (step, batch) in batches.take(3).enumerate() {
             let batch = batch.expect("read");
-            trainer.step(batch, step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
+            trainer.step(vec![batch], step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
         }
         let accuracy = trainer.known_accuracy(&prepared).expect("finite");
-        let done = Done { step: 3, seconds: 1.0, log: None };
+        let done = Done { step: 3, seconds: 1.0, log: None, validation: None };
         let parts = trainer.parts(done, RUN).expect("finite");
         for to in [Auto, Dense, Screened] {
             let mut loaded = new(to);
@@ -217,4 +217,134 @@ fn a_checkpoint_keeps_or_changes_the_mode_of_its_head() {
             assert_eq!(loaded.known_accuracy(&prepared).expect("finite"), accuracy);
         }
     }
+}
+
+#[test]
+fn averaged_weights_follow_the_trained_ones_and_are_those_of_the_model() {
+    let mut config = small();
+    config.training.average = 0.75;
+    config.model.freeze = vec!["convolution.0".into()];
+    let prepared = Prepared::new(&config).expect("built in");
+    let mut trainer = Trainer::new(&config, &prepared).expect("a valid configuration");
+    let mut expected = parameters::parameters(trainer.backbone());
+    assert_eq!(trainer.result_parameters(), expected, "before the first step");
+    let batches = prepared.loader(&config, (0, 0)).expect("batches");
+    for (step, batch) in batches.take(3).enumerate() {
+        trainer.step(vec![batch.expect("read")], step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
+        let decay = [0.1, 2.0 / 11.0, 0.25][step];
+        for (average, now) in expected.iter_mut().zip(parameters::parameters(trainer.backbone())) {
+            for (average, value) in average.values.iter_mut().zip(&now.values) {
+                *average = (decay * f64::from(*average) + (1.0 - decay) * f64::from(*value)) as f32;
+            }
+        }
+    }
+    let (found, trained) = (trainer.result_parameters(), parameters::parameters(trainer.backbone()));
+    let of = |all: &[Parameter], name: &str| -> Vec<Vec<f32>> {
+        all.iter().filter(|p| p.name.contains(name)).map(|p| p.values.clone()).collect()
+    };
+    for (name, is_averaged) in [("embedding.weight", true), ("running_mean", true), ("convolution.0", false)]
+    {
+        assert_eq!(of(&found, name) != of(&trained, name), is_averaged, "{name}");
+    }
+    for (found, expected) in found.iter().zip(&expected) {
+        for (found, expected) in found.values.iter().zip(&expected.values) {
+            assert!((found - expected).abs() <= 1e-6 * (1.0 + expected.abs()), "{found} {expected}");
+        }
+    }
+    // The model and the embeddings are of the averaged weights; a checkpoint restores both to the bit.
+    let some = &prepared.unseen[..9];
+    let embedded = trainer.embed(&prepared, some).expect("finite");
+    assert_eq!(
+        trainer.model(&prepared).expect("a model").embed_samples(&prepared.set, some).expect("finite").len(),
+        embedded.len()
+    );
+    let done = Done { step: 3, seconds: 1.0, log: None, validation: None };
+    let parts = trainer.parts(done, RUN).expect("finite");
+    let mut loaded = Trainer::new(&config, &prepared).expect("a valid configuration");
+    loaded.load(&parts, RUN).expect("a good checkpoint");
+    assert_eq!((loaded.result_parameters(), parameters::parameters(loaded.backbone())), (found, trained));
+    assert_eq!(loaded.embed(&prepared, some).expect("finite"), embedded);
+    config.training.average = 0.0;
+    let mut plain = Trainer::new(&config, &prepared).expect("a valid configuration");
+    plain.load(&parts, RUN).expect("a good checkpoint");
+    assert_ne!(plain.embed(&prepared, some).expect("finite"), embedded, "of the trained weights");
+    let mut without = parts;
+    without.remove(crate::checkpoint::AVERAGE);
+    let said = loaded.load(&without, RUN).expect_err("a part is missing");
+    assert!(said.contains("'average'"), "{said}");
+}
+
+/// Parameters, centres and loss after some steps on the same samples, as batches of 48 / `accumulate`.
+fn accumulated(name: &str, accumulate: usize, change: impl Fn(&mut Config)) -> (Vec<f32>, Vec<f64>) {
+    let mut config = small();
+    config.objective.name = name.to_owned();
+    config.model.backbone = widemargin_model::BackboneName::Linear;
+    config.training.limit = 0;
+    config.augment.erase = 0.5;
+    (config.sampler.batch, config.training.accumulate) = (48 / accumulate, accumulate);
+    change(&mut config);
+    let prepared = Prepared::new(&config).expect("built in");
+    let mut trainer = Trainer::new(&config, &prepared).expect("a valid configuration");
+    let mut losses = Vec::new();
+    for (step, batches) in prepared.steps(&config, (0, 0)).expect("batches").take(3).enumerate() {
+        let batches = batches.expect("read");
+        assert_eq!(batches.len(), accumulate);
+        let outcome = trainer.step(batches, step as u64, 0.05, 1.0, |id| id.to_string()).expect("finite");
+        losses.push(outcome.loss);
+    }
+    let of_backbone = parameters::parameters(&trainer.backbone).into_iter().flat_map(|p| p.values);
+    let mut head = trainer.head.state();
+    let of_head = std::mem::take(head.tensors_mut()).into_iter().flat_map(|tensor| tensor.values);
+    (of_backbone.chain(of_head).collect(), losses)
+}
+
+#[test]
+fn accumulated_batches_take_the_step_of_one_large_batch() {
+    let adamw = |config: &mut Config| config.optimiser.name = OptimiserName::AdamW;
+    let clipped = |config: &mut Config| config.optimiser.clip_norm = 0.5;
+    for (name, change) in [
+        ("am-softmax", &(|_: &mut Config| {}) as &dyn Fn(&mut Config)),
+        ("am-softmax", &clipped),
+        ("contrastive", &|config| config.objective.memory = 60),
+        ("proxy-nca", &adamw),
+    ] {
+        let (whole, losses) = accumulated(name, 1, change);
+        for parts in [2, 3] {
+            let (found, found_losses) = accumulated(name, parts, change);
+            let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+            let difference = norm(&mut found.iter().zip(&whole).map(|(a, b)| f64::from(a - b)));
+            let all = norm(&mut whole.iter().map(|value| f64::from(*value)));
+            // The sums of a product over 48 rows and those over parts of them round differently.
+            assert!(difference < 1e-4 * all, "{name} in {parts} parts: {difference} of {all}");
+            for (found, expected) in found_losses.iter().zip(&losses) {
+                assert!(
+                    (found - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                    "{name}: {found} {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn running_statistics_are_updated_once_per_accumulated_batch() {
+    let mut config = small();
+    (config.sampler.batch, config.training.accumulate) = (16, 2);
+    config.optimiser.learning_rate = f64::MIN_POSITIVE;
+    let prepared = Prepared::new(&config).expect("built in");
+    let statistics = |trainer: &Trainer| {
+        let all = parameters::parameters(&trainer.backbone);
+        all.into_iter().filter(|p| p.role == Role::Buffer).map(|p| p.values).collect::<Vec<_>>()
+    };
+    let batches = || prepared.steps(&config, (0, 0)).expect("batches").next().expect("one").expect("read");
+    let mut together = Trainer::new(&config, &prepared).expect("a valid configuration");
+    together.step(batches(), 0, 0.0, 1.0, |id| id.to_string()).expect("finite");
+    let mut alone = Trainer::new(&config, &prepared).expect("a valid configuration");
+    for batch in batches() {
+        alone.step(vec![batch], 0, 0.0, 1.0, |id| id.to_string()).expect("finite");
+    }
+    assert_eq!(statistics(&together), statistics(&alone));
+    config.training.accumulate = 99;
+    let said = prepared.steps(&config, (0, 0)).expect_err("too many").to_string();
+    assert!(said.contains("training.accumulate: found 99, expected at most 4"), "{said}");
 }

@@ -106,7 +106,7 @@ impl ImageSet {
         let train = parts.partition_point(|part| *part == Part::Train);
         match parts.get(sample) {
             Some(Part::Train) => format!("train/{sample}"),
-            Some(Part::Test) => format!("test/{}", sample - train),
+            Some(part) => format!("{}/{}", part.name(), sample - train),
             None => format!("no sample {sample}"),
         }
     }

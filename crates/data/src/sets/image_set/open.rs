@@ -15,7 +15,7 @@ use crate::digest::digest;
 use crate::file_names::{ending, name_of};
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
-use crate::part::PartsFrom;
+use crate::part::{PartsFrom, settle};
 use crate::pixel_facts::PixelFacts;
 use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
@@ -256,7 +256,7 @@ impl ImageSet {
         warnings.extend(PixelFacts::of(&properties_of, target.preprocessing).sentences());
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
-        order.sort_by_key(|at| parts[*at] == Part::Test);
+        order.sort_by_key(|at| parts[*at].is_held_out());
         let groups = listing
             .has_groups()
             .then(|| Groups::new(order.iter().map(|at| group_of(&listing.found[good[*at].0]))));
@@ -364,12 +364,13 @@ fn parts(
     (copies, options): (&[Vec<u32>], &OpenOptions),
 ) -> Result<Parts> {
     let found = || good.iter().map(|(image, _)| &listing.found[*image]);
-    if found().any(|found| found.part == Some(Part::Test)) {
-        if found().all(|found| found.part == Some(Part::Test)) {
+    if found().any(|found| found.part.is_some_and(Part::is_held_out)) {
+        // If some are marked as held out, all others are `train`.
+        let mut parts: Vec<Part> = found().map(|found| found.part.unwrap_or(Part::Train)).collect();
+        if parts.iter().all(|part| part.is_held_out()) {
             return Err(Error::NothingToTrainOn { path: listing.path.clone() });
         }
-        // If some are marked `test`, all others are `train`.
-        let parts = found().map(|found| found.part.unwrap_or(Part::Train)).collect();
+        settle(parts.iter_mut());
         return Ok(Parts { of_images: parts, from: PartsFrom::Marks, far_off: None });
     }
     let set = (options.hold_out, "images");

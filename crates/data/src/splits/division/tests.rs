@@ -31,7 +31,7 @@ fn classes_that_occur_only_in_the_test_part_are_unseen_for_any_seed() {
     let rows: Vec<(&str, &str)> = ["a", "b", "c", "d", "e", "f"]
         .into_iter()
         .flat_map(|class| [(class, "train"), (class, "train")])
-        .chain(["x", "y"].into_iter().flat_map(|class| [(class, "val"), (class, "test")]))
+        .chain(["x", "y"].into_iter().flat_map(|class| [(class, "test"), (class, "test")]))
         .collect();
     let set = table(&rows);
     for seed in 0..5 {

@@ -113,7 +113,7 @@ fn compute(config: &Config, prepared: &Prepared, device: &str, change: f64) -> C
     let gradients = trainer.gradients(embeddings, direction, &before);
 
     let losses = batches.take(STEPS).enumerate().map(|(step, batch)| {
-        trainer.step(batch, step as u64, RATE, 1.0, |id| id.to_string()).expect("finite").loss
+        trainer.step(vec![batch], step as u64, RATE, 1.0, |id| id.to_string()).expect("finite").loss
     });
     let losses = losses.collect();
     let after = parameters::parameters(&trainer.backbone);
