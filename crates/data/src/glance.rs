@@ -107,7 +107,7 @@ mod tests {
         // Grey, although its file has three channels.
         RgbImage::from_fn(30, 60, |x, _| Rgb([x as u8 * 4; 3])).save(at("a/three.png")).expect("written");
         RgbImage::from_fn(90, 90, |x, _| Rgb([x as u8, 200, 30])).save(at("b/colour.png")).expect("written");
-        std::fs::write(at("b/broken.png"), b"no image").expect("written");
+        crate::testing::put(at("b/broken.png"), b"no image");
         let look = || Glance::at(folder.path(), FolderOptions::default(), &Preprocessing::default());
         let found = look().expect("listed").expect("images");
         assert_eq!((found.images, found.looked_at, found.coloured), (4, 3, 1));
