@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use widemargin_data::Labelled;
+use widemargin_data::{Labelled, ResizeMode};
 use widemargin_durable::check_folder;
 use widemargin_model::BackboneName;
 use widemargin_report::terminal::visible;
@@ -98,6 +98,9 @@ pub(crate) struct TrainArguments {
     /// Train on every class; evaluate on test images of known classes
     #[arg(long, conflicts_with_all = ["split", "unseen", "unseen_classes"])]
     closed_set: bool,
+    /// How images of another aspect ratio get the size of the model: stretch, pad with the background or crop the centre [default: stretch]
+    #[arg(long, value_name = "MODE", value_parser = one_of::<ResizeMode>)]
+    resize: Option<ResizeMode>,
     /// Largest accepted share of unreadable images, such as 2% or 0.02 [default: 1%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
@@ -168,6 +171,7 @@ impl TrainArguments {
             ("optimiser.factors", "--factors", !self.factors.is_empty()),
             ("optimiser.learning_rate", "--learning-rate", self.learning_rate.is_some()),
             ("data.unseen_classes", "--unseen-classes", !self.unseen_classes.is_empty()),
+            ("data.resize", "--resize", self.resize.is_some()),
             ("data.max_bad", "--max-bad", self.max_bad.is_some()),
             ("training.accumulate", "--accumulate", self.accumulate.is_some()),
             ("training.average", "--average", self.average.is_some()),
@@ -227,10 +231,12 @@ impl TrainArguments {
                 m.weights_classes = None;
                 if before.is_some() {
                     (m.mean, m.deviation) = (Vec::new(), Vec::new());
-                    (config.data.background, config.data.depth) = (None, None);
+                    (config.data.background, config.data.depth, config.data.resize) = (None, None, None);
                 }
             }
         }
+        // After the weights, which reset it.
+        config.data.resize = self.resize.or(config.data.resize);
         if !self.freeze.is_empty() {
             config.model.freeze.clone_from(&self.freeze);
         }

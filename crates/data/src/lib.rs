@@ -30,7 +30,7 @@ mod testing;
 mod words;
 
 pub use bad_image::BadImage;
-pub use batches::augment::Augment;
+pub use batches::augment::{Augment, Strength, StrengthRange};
 pub use batches::loader::{
     EvaluationBatch, Loader, LoaderSettings, TrainingBatch, TrainingSamples, evaluation_batches,
 };
@@ -39,7 +39,7 @@ pub use catalogue::{Catalogue, Labelled};
 pub use census::duplicates::{DuplicateGroup, Duplicates};
 pub use census::info::{ClassCount, DataInfo, HistogramBin, Spread, Warning, WarningKind};
 pub use census::{Census, CensusSample};
-pub use decode::preprocessing::{Background, Preprocessing};
+pub use decode::preprocessing::{Background, Preprocessing, ResizeMode};
 pub use decode::{ContentDigest, ImageProperties, read_image, read_image_with_properties};
 pub use error::Error;
 pub use file_names::{IMAGE_ENDINGS, is_image};

@@ -225,7 +225,11 @@ mod tests {
     }
 
     fn said(images: &[(String, ImageProperties)], background: &str, depth: u8) -> Vec<String> {
-        PixelFacts::of(images, Preprocessing { background: background.parse().unwrap(), depth }).sentences()
+        PixelFacts::of(
+            images,
+            Preprocessing { background: background.parse().unwrap(), depth, ..Preprocessing::default() },
+        )
+        .sentences()
     }
 
     #[test]

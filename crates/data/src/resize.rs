@@ -50,6 +50,47 @@ pub(crate) fn resize(pixels: &[u8], height: usize, width: usize, shape: ImageSha
     out
 }
 
+/// As [`resize`], of the largest centred part with the aspect ratio of `shape`. Cut out first, so that a long image needs no more memory.
+pub(crate) fn resize_cropped(pixels: &[u8], height: usize, width: usize, shape: ImageShape) -> Vec<u8> {
+    let rows = rounded_share(width, shape.height, shape.width).clamp(1, height);
+    let columns = rounded_share(height, shape.width, shape.height).clamp(1, width);
+    let (top, left) = ((height - rows) / 2, (width - columns) / 2);
+    let channels = shape.channels;
+    let part: Vec<u8> = pixels
+        .chunks_exact(width * channels)
+        .skip(top)
+        .take(rows)
+        .flat_map(|row| &row[left * channels..(left + columns) * channels])
+        .copied()
+        .collect();
+    resize(&part, rows, columns, shape)
+}
+
+/// As [`resize`], with the same factor in both directions, in the middle of an image of the colour `ground`.
+pub(crate) fn resize_padded(
+    pixels: &[u8],
+    (height, width): (usize, usize),
+    shape: ImageShape,
+    ground: &[u8],
+) -> Vec<u8> {
+    let rows = rounded_share(shape.width, height, width).clamp(1, shape.height);
+    let columns = rounded_share(shape.height, width, height).clamp(1, shape.width);
+    let (top, left) = ((shape.height - rows) / 2, (shape.width - columns) / 2);
+    let channels = shape.channels;
+    let resized = resize(pixels, height, width, ImageShape { channels, height: rows, width: columns });
+    let mut out = ground.repeat(shape.plane());
+    let places = out.chunks_exact_mut(shape.width * channels).skip(top);
+    for (place, row) in places.zip(resized.chunks_exact(columns * channels)) {
+        place[left * channels..(left + columns) * channels].copy_from_slice(row);
+    }
+    out
+}
+
+/// `of * part / whole`, rounded to the nearest number, and up in the middle.
+fn rounded_share(of: usize, part: usize, whole: usize) -> usize {
+    (2 * of * part + whole) / (2 * whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +153,27 @@ mod tests {
     ];
 
     #[test]
+    fn a_crop_is_the_centre_and_a_padded_image_is_whole() {
+        // 2 x 6 with a different value in each column.
+        let wide: Vec<u8> = [10, 20, 30, 40, 50, 60].repeat(2);
+        assert_eq!(resize_cropped(&wide, 2, 6, grey(2, 2)), [30, 40, 30, 40]);
+        assert_eq!(resize_cropped(&wide, 2, 6, grey(4, 4))[..4], [30, 33, 38, 40]);
+        let tall: Vec<u8> = [1, 2, 3, 4, 5].iter().flat_map(|value| [*value; 2]).collect();
+        assert_eq!(resize_cropped(&tall, 5, 2, grey(2, 2)), [2, 2, 3, 3], "the upper of two centres");
+        let padded = resize_padded(&wide, (2, 6), grey(6, 6), &[7]);
+        let expected = [vec![7; 12], wide.clone(), vec![7; 12]].concat();
+        assert_eq!(padded, expected);
+        let padded = resize_padded(&tall, (5, 2), grey(5, 5), &[9]);
+        assert_eq!(
+            padded,
+            [1, 2, 3, 4, 5].iter().flat_map(|value| [9, *value, *value, 9, 9]).collect::<Vec<u8>>()
+        );
+        let colour =
+            resize_padded(&[1, 2, 3], (1, 1), ImageShape { channels: 3, height: 1, width: 3 }, &[7, 8, 9]);
+        assert_eq!(colour, [7, 8, 9, 1, 2, 3, 7, 8, 9]);
+    }
+
+    #[test]
     fn channels_do_not_mix() {
         let pixels: Vec<u8> = (0..5 * 6).flat_map(|at| [at as u8 * 3, 200, 255 - at as u8]).collect();
         let shape = ImageShape { channels: 3, height: 3, width: 2 };
@@ -135,7 +197,15 @@ mod tests {
             let (least, most) = (noise.iter().min().unwrap(), noise.iter().max().unwrap());
             prop_assert!(found.iter().all(|value| (least..=most).contains(&value)));
             let same = resize(&noise, height, width, grey(height, width));
-            prop_assert_eq!(same, noise);
+            prop_assert_eq!(&same, &noise);
+            // With the same aspect ratio, the three modes are the same.
+            let double = grey(2 * height, 2 * width);
+            let stretched = resize(&noise, height, width, double);
+            prop_assert_eq!(&resize_cropped(&noise, height, width, double), &stretched);
+            prop_assert_eq!(&resize_padded(&noise, (height, width), double, &[7]), &stretched);
+            let new = grey(new_height, new_width);
+            prop_assert_eq!(resize_cropped(&noise, height, width, new).len(), new.values());
+            prop_assert_eq!(resize_padded(&noise, (height, width), new, &[7]).len(), new.values());
         }
     }
 }

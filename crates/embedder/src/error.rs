@@ -83,10 +83,7 @@ pub enum Error {
         expected: ImageShape,
     },
     /// Image files that were read in another way than in training.
-    #[error(
-        "image files read with background {} and depth {}; the model was trained with background {} and depth {}: open the data like that",
-        found.background, found.depth, expected.background, expected.depth
-    )]
+    #[error("image files read with {found}; the model was trained with {expected}: open the data like that")]
     Preprocessing {
         /// How they were read.
         found: Preprocessing,

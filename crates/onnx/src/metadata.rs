@@ -53,7 +53,8 @@ pub enum Input {
         /// For grey: the weights of red, green and blue. The weighted sum is rounded.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         grey: Option<[f32; 3]>,
-        /// How images are resized: `stretch`, which ignores the aspect ratio.
+        /// How images are resized: `stretch`, which ignores the aspect ratio; `pad`, with the whole image in the middle of the colour
+        /// `background`, white if there is none; or `crop`, of the largest centred part with the aspect ratio of the size.
         resize: String,
         /// The resize filter: `bilinear`, with antialiasing (Pillow's `BILINEAR`).
         filter: String,
@@ -121,7 +122,7 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
             width: shape.width,
             colour: if shape.channels == 1 { "grey" } else { "RGB" }.to_owned(),
             grey: (shape.channels == 1).then_some(GREY),
-            resize: "stretch".to_owned(),
+            resize: preprocessing.resize.to_string(),
             filter: "bilinear".to_owned(),
             orientation: "exif".to_owned(),
             frame: "first".to_owned(),

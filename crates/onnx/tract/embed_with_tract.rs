@@ -20,6 +20,9 @@ fn main() -> Result<(), Anything> {
     let about = about.metadata_props.iter().find(|entry| entry.key == "widemargin");
     let about: serde_json::Value =
         serde_json::from_str(&about.ok_or("the file has no widemargin metadata")?.value)?;
+    if about["input"]["resize"] != "stretch" {
+        return Err("the model was trained on padded or cropped images; this example only stretches".into());
+    }
     let side = |name: &str| about["input"][name].as_u64().ok_or("the model does not take images");
     let (channels, height, width) = (side("channels")?, side("height")?, side("width")?);
 

@@ -40,15 +40,20 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
 /// # Errors
 /// If the weights cannot be read.
 pub(crate) fn preprocessing(config: &Config) -> Result<Preprocessing, Error> {
+    let of_weights = if config.data.has_preprocessing() { None } else { preprocessing_of_weights(config)? };
+    Ok(config.data.preprocessing(of_weights.unwrap_or_default()))
+}
+
+/// How image files are read in a run that has started. It does not need its weights, unless an earlier version did not store this.
+///
+/// # Errors
+/// If weights that are needed cannot be read.
+pub(crate) fn preprocessing_of_run(config: &Config) -> Result<Preprocessing, Error> {
     let d = &config.data;
-    if let Some(set) = d.preprocessing() {
-        return Ok(set);
+    if d.background.is_some() && d.depth.is_some() {
+        return Ok(d.preprocessing(Preprocessing::default()));
     }
-    let found = preprocessing_of_weights(config)?.unwrap_or_default();
-    Ok(Preprocessing {
-        background: d.background.unwrap_or(found.background),
-        depth: d.depth.unwrap_or(found.depth),
-    })
+    preprocessing(config)
 }
 
 /// How image files were read in the training of the configured weights; `None` without weights, or if they do not state it.
@@ -142,19 +147,25 @@ impl Config {
     fn resolve_preprocessing(&mut self) -> Result<Vec<String>, Error> {
         let (of_weights, found) = (preprocessing_of_weights(self)?, preprocessing(self)?);
         let d = &mut self.data;
-        let absent = (d.background.is_none(), d.depth.is_none());
-        (d.background, d.depth) = (Some(found.background), Some(found.depth));
+        let before = (d.background, d.depth, d.resize);
+        (d.background, d.depth, d.resize) = (Some(found.background), Some(found.depth), Some(found.resize));
         let (Some(expected), Some(path)) = (of_weights, &self.model.weights) else { return Ok(Vec::new()) };
         let mut messages = Vec::new();
-        if (absent.0 || absent.1) && expected != Preprocessing::default() {
-            messages.push(format!(
-                "reading image files as for the weights: background {}, depth {}",
-                found.background, found.depth
-            ));
+        let taken: Vec<String> = [
+            before.0.is_none().then(|| format!("background {}", found.background)),
+            before.1.is_none().then(|| format!("depth {}", found.depth)),
+            before.2.is_none().then(|| format!("resize {}", found.resize)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !taken.is_empty() && expected != Preprocessing::default() {
+            messages.push(format!("reading image files as for the weights: {}", taken.join(", ")));
         }
         for (key, found, expected) in [
             ("background", found.background.to_string(), expected.background.to_string()),
             ("depth", found.depth.to_string(), expected.depth.to_string()),
+            ("resize", found.resize.to_string(), expected.resize.to_string()),
         ] {
             if found != expected {
                 messages.push(format!(

@@ -19,6 +19,9 @@ const FEW_UNSEEN_CLASSES: usize = 20;
 /// With fewer test samples of known classes than this, a report warns about them.
 const FEW_KNOWN_SAMPLES: usize = 10;
 
+/// Training images that are checked for colours, if colours are augmented.
+const COLOURS_CHECKED: usize = 64;
+
 /// Most unseen classes that an error names.
 const NAMED_UNSEEN: usize = 10;
 
@@ -160,6 +163,7 @@ impl Prepared {
             expected.map(|(sample, _)| sample as u32).collect()
         };
         let training = TrainingSamples::known(&set, &split, &samples);
+        warnings.extend(Self::colourless(&set, &config.augment, &training.samples));
         warnings.extend(
             ignored
                 .map(|label| ignored_class(known_names[label as usize], label, (&training, ignored_tests))),
@@ -273,7 +277,31 @@ impl Prepared {
     /// # Errors
     /// The errors of the data.
     pub fn open(data: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> {
-        open(data, data.preprocessing().unwrap_or_default(), columns)
+        open(data, data.preprocessing(Preprocessing::default()), columns)
+    }
+
+    /// A warning if the images have no colours and `augment` changes colours: it has no effect on grey images, which may also be stored as RGB. Up to
+    /// 64 of the samples `training` are read.
+    pub fn colourless(set: &SampleSet, augment: &AugmentConfig, training: &[u32]) -> Option<String> {
+        let keys = augment.colour_keys();
+        // Images of one channel have a warning about the configuration.
+        let images = set.images().filter(|images| !keys.is_empty() && images.shape().channels == 3)?;
+        let checked: Vec<u32> = spread(training, COLOURS_CHECKED).collect();
+        let plane = images.shape().plane();
+        let is_grey = |sample: &u32| {
+            // An image that cannot be read is an error of the first batch that has it.
+            let pixels = images.read(*sample as usize).ok()?;
+            Some(pixels[..plane] == pixels[plane..2 * plane] && pixels[..plane] == pixels[2 * plane..])
+        };
+        let grey = !checked.is_empty() && checked.iter().filter_map(is_grey).all(|grey| grey);
+        grey.then(|| {
+            let keys: Vec<String> = keys.iter().map(|key| format!("augment.{key}")).collect();
+            format!(
+                "{}: no effect on grey images, and the {} training images that were checked are all grey.",
+                keys.join(", "),
+                checked.len()
+            )
+        })
     }
 
     /// The steps of a run from `start` (epoch, step in it) on, each with its batches.
@@ -294,7 +322,7 @@ impl Prepared {
         let vectors = matches!(self.set, SampleSet::Vectors(_));
         let sampler = sampler(&config.sampler, vectors);
         let settings = LoaderSettings {
-            augment: if vectors { Augment::NONE } else { augment(&config.augment) },
+            augment: if vectors { Augment::NONE } else { config.augment },
             start,
             epochs: config.training.epochs as u64,
             threads: config.training.loader_threads,
@@ -673,8 +701,10 @@ fn needless_rate(config: &Config, training: &TrainingSamples) -> Option<String> 
     })
 }
 
-fn augment(config: &AugmentConfig) -> Augment {
-    Augment { flip: config.flip, pad_and_crop: config.pad_and_crop, erase: config.erase }
+/// At most `most` of the samples, at equal distances.
+fn spread(samples: &[u32], most: usize) -> impl Iterator<Item = u32> {
+    let count = samples.len().min(most);
+    (0..count).map(move |at| samples[at * samples.len() / count])
 }
 
 #[cfg(test)]
@@ -690,6 +720,32 @@ mod tests {
         for limit in 0..20 {
             assert_eq!(shares(&[1, 4, 7, 9], limit).iter().sum::<usize>(), limit);
         }
+    }
+
+    #[test]
+    fn changes_of_colours_are_reported_if_no_image_has_colours() {
+        let options = OpenOptions { channels: 3, height: 4, width: 4, ..OpenOptions::default() };
+        let set = |coloured: bool| -> SampleSet {
+            let image = |number: u8| {
+                let grey = [number; 48];
+                let mut image = grey;
+                // One pixel of one image is enough.
+                image[47] = if coloured && number == 3 { 200 } else { number };
+                image
+            };
+            let pixels: Vec<u8> = (0..8).flat_map(image).collect();
+            let classes = ["a", "b"].repeat(4);
+            ImageSet::from_pixels("eight", &pixels, &classes, &options).expect("a set").into()
+        };
+        let colours = AugmentConfig { hue: Some(0.1.into()), grey: 0.2, ..AugmentConfig::default() };
+        let all: Vec<u32> = (0..8).collect();
+        let said = Prepared::colourless(&set(false), &colours, &all).expect("grey");
+        assert!(said.starts_with("augment.hue, augment.grey: no effect"), "{said}");
+        assert!(said.contains("the 8 training images"), "{said}");
+        assert_eq!(Prepared::colourless(&set(true), &colours, &all), None);
+        assert_eq!(Prepared::colourless(&set(false), &AugmentConfig::default(), &all), None);
+        assert_eq!(spread(&all, 3).collect::<Vec<u32>>(), [0, 2, 5]);
+        assert_eq!(spread(&[], 3).count(), 0);
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Recipe {
             && !self.given.iter().any(|key| key.starts_with("augment."))
         {
             let side = images.shape().height.min(images.shape().width);
-            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment.clone() };
+            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment };
             let value = format!("shift by {}", config.augment.pad_and_crop);
             self.choose("augment", value, "mirrored signs and letters are others");
         }

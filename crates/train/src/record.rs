@@ -330,7 +330,7 @@ impl Prepared {
     /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
     pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
         let (record, _) = Record::read(folder)?;
-        let preprocessing = fine_tuning::preprocessing(config)?;
+        let preprocessing = fine_tuning::preprocessing_of_run(config)?;
         let set = open(&config.data, preprocessing, record.columns()).map_err(changed_folders)?;
         record.require_same_samples(&set)?;
         let path = folder.join(SPLIT_FILE);

@@ -13,6 +13,31 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
+def share(of, part, whole):
+    """of * part / whole, rounded, and at least 1."""
+    return max(1, (2 * of * part + whole) // (2 * whole))
+
+
+def fit(image, size, expected):
+    """The image with the model's size: stretched, padded or cropped."""
+    (width, height), mode = size, expected["resize"]
+    if mode == "crop":
+        rows = min(image.height, share(image.width, height, width))
+        columns = min(image.width, share(image.height, width, height))
+        left, top = (image.width - columns) // 2, (image.height - rows) // 2
+        image = image.crop((left, top, left + columns, top + rows))
+    if mode != "pad":
+        return image.resize(size, Image.BILINEAR)
+    rows = min(height, share(width, image.height, image.width))
+    columns = min(width, share(height, image.width, image.height))
+    ground = tuple(expected["background"] or (255, 255, 255))
+    if image.mode == "L":
+        ground = int(np.floor(np.dot(ground, expected["grey"]) + 0.5))
+    padded = Image.new(image.mode, size, ground)
+    padded.paste(image.resize((columns, rows), Image.BILINEAR), ((width - columns) // 2, (height - rows) // 2))
+    return padded
+
+
 class Embedder:
     def __init__(self, path):
         self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -33,7 +58,7 @@ class Embedder:
         if "grey" in expected:  # Pillow's "L" uses other weights
             grey = np.floor(np.asarray(image, np.float64) @ expected["grey"] + 0.5)
             image = Image.fromarray(grey.astype(np.uint8))
-        image = image.resize((expected["width"], expected["height"]), Image.BILINEAR)
+        image = fit(image, (expected["width"], expected["height"]), expected)
         return np.asarray(image, np.float32).reshape(expected["height"], expected["width"], -1).transpose(2, 0, 1)
 
     def embed(self, paths):

@@ -3,6 +3,7 @@
 mod census;
 mod glyphs;
 mod info;
+mod preview;
 mod split;
 mod suspects;
 
@@ -17,6 +18,8 @@ pub(crate) enum DataCommand {
     Suspects(suspects::SuspectsArguments),
     /// Inspect a data set: classes, image sizes, corrupt files, duplicates
     Info(info::InfoArguments),
+    /// Show images as training augments them, on a page
+    Preview(preview::PreviewArguments),
     /// Split a data set into train and test without leaks
     Split(split::SplitArguments),
 }
@@ -26,6 +29,7 @@ pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
         DataCommand::Glyphs(arguments) => glyphs::run(arguments),
         DataCommand::Suspects(arguments) => suspects::run(arguments),
         DataCommand::Info(arguments) => info::run(arguments),
+        DataCommand::Preview(arguments) => preview::run(arguments),
         DataCommand::Split(arguments) => split::run(arguments),
     }
 }

@@ -91,6 +91,7 @@ impl Session {
         let preprocessing = Preprocessing {
             background: d.background.unwrap_or(usual.background),
             depth: d.depth.unwrap_or(usual.depth),
+            ..usual
         };
         if let Some(glance) = Glance::at(&path, folders, &preprocessing)? {
             recipe.of_images(config, &glance);

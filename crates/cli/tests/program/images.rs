@@ -503,3 +503,161 @@ fn a_folder_next_to_the_images_of_most_classes_is_named() {
     assert!(notes("d").contains("Most class folders have images and a folder `thumbs`"), "{}", notes("d"));
     assert_eq!(notes("only"), "[]", "a folder without images next to it");
 }
+
+#[test]
+fn a_preview_shows_samples_with_augmented_versions() {
+    let place = place();
+    for class in 0..3 {
+        for number in 0..6 {
+            let image = RgbImage::from_fn(12, 9, |x, y| Rgb([20 * x as u8, 25 * y as u8, 60 * class]));
+            place.write(
+                &format!("d/class & {class}/{number}.png"),
+                &encoded(&DynamicImage::ImageRgb8(image), ImageFormat::Png),
+            );
+        }
+    }
+    let changed = TINY.replace(
+        "[augment]\n",
+        "[augment]\nrotate = 20\nhue = { range = 0.1, probability = 0.5 }\njpeg = [40, 90]\n",
+    );
+    place.write("changed.toml", changed.as_bytes());
+    let preview = |config: &str, out: &str, more: &[&str]| {
+        let command = ["data", "preview", "d", "--config", config, "-o", out];
+        let output = place.run(&[&command[..], more].concat());
+        success(&output);
+        (std::fs::read_to_string(place.path().join(out)).expect("a page"), stderr(&output))
+    };
+    let (page, said) = preview("changed.toml", "a.html", &[]);
+    assert_eq!(page.matches("class=\"version plain\"").count(), 12);
+    assert_eq!(page.matches("class=\"version\"").count(), 96);
+    assert!(page.contains("<h3>class &amp; 1</h3>") && page.contains("rotate = 20"), "settings and classes");
+    assert!(
+        page.contains("3 x 8 x 8") && page.contains("probability = 0.5"),
+        "the size, and the whole setting"
+    );
+    assert!(!page.contains("http"), "nothing is loaded");
+    assert_eq!(said, "");
+    assert_eq!(preview("changed.toml", "b.html", &[]).0, page, "the same seed");
+    assert_ne!(preview("changed.toml", "b.html", &["--seed", "2"]).0, page);
+    let (page, said) = preview("tiny.toml", "b.html", &["--count", "2"]);
+    assert_eq!(page.matches("class=\"version\"").count(), 16);
+    assert!(said.contains("No augmentation is set"), "{said}");
+    // Without a file, the settings of `train`.
+    success(&place.run(&["data", "preview", "d"]));
+    let page = std::fs::read_to_string(place.path().join("preview.html")).expect("a page");
+    assert!(page.contains("flip = true") && page.contains("pad_and_crop = 2"));
+
+    place.write("wrong.toml", b"[augment]\n\nblur = [3, 1]\n");
+    place.write("t.csv", b"label,a,b\nx,1,2\ny,3,4\n");
+    for (arguments, expected) in [
+        (
+            &["d", "--config", "wrong.toml"][..],
+            "wrong.toml, line 3: augment.blur: found [3, 1], expected two numbers",
+        ),
+        (&["d", "--count", "0"], "--count: found 0, expected 1 to 200"),
+        (&["t.csv"], "a table of embeddings, expected images"),
+        (&["d", "-o", "tiny.toml"], "already exists and is not a page"),
+        (&["none"], "none"),
+    ] {
+        let output = place.run(&[&["data", "preview"], arguments].concat());
+        assert!(!output.status.success() && stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn augmentation_is_reproducible_and_colours_of_grey_images_give_a_warning() {
+    let place = place();
+    for class in 0..6 {
+        for number in 0..6 {
+            place.write(&format!("d/{class}/{number}.png"), &png(class, number));
+        }
+    }
+    let all = "[augment]\nresized_crop = 0.5\nrotate = 20\nscale = 0.1\nshear = 5\nbrightness = 0.3\ncontrast = 0.3\nblur = 1\n\
+               noise = 0.05\njpeg = { range = 40, probability = 0.5 }\nflip_vertical = true\n";
+    let run = |name: &str, more: &str, threads: &str| {
+        place.write("tiny.toml", TINY.replace("[augment]\n", &format!("{all}{more}")).as_bytes());
+        let output = train(&place, "d", &["--loader-threads", threads], name);
+        success(&output);
+        let model = std::fs::read(place.path().join(name).join("model.safetensors")).expect("a model");
+        (model, stderr(&output))
+    };
+    let (model, said) = run("one", "", "1");
+    assert!(!said.contains("augment"), "{said}");
+    assert!(model == run("none", "", "0").0, "threads do not change the result");
+    let (other, said) = run("colours", "saturation = 0.5\ngrey = 0.2\n", "1");
+    assert!(said.contains("augment.saturation, augment.grey: no effect on grey images"), "{said}");
+    assert!(model != other, "the changes after them have other random numbers");
+    // The run stores what it used.
+    let config = std::fs::read_to_string(place.path().join("colours/config.toml")).expect("there");
+    assert!(config.contains("saturation = 0.5") && config.contains("probability = 0.5"), "{config}");
+}
+
+#[test]
+fn the_model_stores_how_images_get_their_size() {
+    let place = place();
+    // Wide images with a coloured middle, and the same middle alone and between margins.
+    let middle = |class: u32, number: u32, x: u32, y: u32| {
+        let value = (x * (3 + class) * 9 + y * 11 + number * 7) % 200;
+        Rgb([value as u8, (value / 2) as u8, (40 * class) as u8])
+    };
+    let save = |name: &str, image: RgbImage| {
+        place.write(name, &encoded(&DynamicImage::ImageRgb8(image), ImageFormat::Png));
+    };
+    for class in 0..6 {
+        for number in 0..4 {
+            let inside = |x: u32, y: u32| middle(class, number, x, y);
+            save(&format!("d/{class}/{number}.png"), RgbImage::from_fn(8, 8, inside));
+        }
+    }
+    let part = RgbImage::from_fn(8, 8, |x, y| middle(1, 1, x, y));
+    save("part.png", part.clone());
+    save("wide.png", RgbImage::from_fn(16, 8, |x, y| *part.get_pixel(x.saturating_sub(4).min(7), y)));
+    let narrow = RgbImage::from_fn(4, 8, |x, y| *part.get_pixel(x + 2, y));
+    save("narrow.png", narrow.clone());
+    let green = Rgb([0, 128, 0]);
+    let between = |x: u32, y: u32| if (2..6).contains(&x) { *narrow.get_pixel(x - 2, y) } else { green };
+    save("margins.png", RgbImage::from_fn(8, 8, between));
+    place.write("tiny.toml", TINY.replace("[data]", "[data]\nbackground = \"#008000\"").as_bytes());
+
+    let cosine = |run: &str, one: &str, other: &str| {
+        let output = place.run(&["compare", "--model", run, one, other, "--json"]);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        answer["similarity"].as_f64().expect("a cosine")
+    };
+    for (mode, one, other) in [("crop", "wide.png", "part.png"), ("pad", "narrow.png", "margins.png")] {
+        success(&train(&place, "d", &["--resize", mode], mode));
+        let config = std::fs::read_to_string(place.path().join(mode).join("config.toml")).expect("there");
+        assert!(config.contains(&format!("resize = \"{mode}\"")), "{config}");
+        assert!((cosine(mode, one, other) - 1.0).abs() < 1e-6, "{mode}: the same pixels");
+        // The metadata of the exported model states it.
+        success(&place.run(&["export", "--model", mode, "-o", &format!("{mode}.onnx")]));
+        let file = std::fs::read(place.path().join(format!("{mode}.onnx"))).expect("there");
+        let stated = format!("\"resize\":\"{mode}\"");
+        assert!(file.windows(stated.len()).any(|text| text == stated.as_bytes()));
+        success(&place.run(&["train", "--resume", mode, "--epochs", "2"]));
+    }
+    success(&train(&place, "d", &[], "stretch"));
+    assert!(cosine("stretch", "wide.png", "part.png") < 0.9999);
+    let model = std::fs::read(place.path().join("stretch/model.safetensors")).expect("there");
+    assert!(!model.windows(8).any(|text| text == b"\"resize\""), "as models of earlier versions");
+
+    // Weights say how images are read, unless a flag does.
+    let tuned = train(&place, "d", &["--weights", "crop/model.safetensors"], "tuned");
+    success(&tuned);
+    assert!(
+        stderr(&tuned).contains("reading image files as for the weights: depth 16, resize crop"),
+        "{}",
+        stderr(&tuned)
+    );
+    assert!((cosine("tuned", "wide.png", "part.png") - 1.0).abs() < 1e-6);
+    let other = train(&place, "d", &["--weights", "crop/model.safetensors", "--resize", "pad"], "other");
+    success(&other);
+    let said = stderr(&other);
+    assert!(
+        said.contains("warning: data.resize is pad, but") && said.contains("was trained with crop"),
+        "{said}"
+    );
+    assert!(said.contains("as for the weights: depth 16\n"), "what they decide: {said}");
+    let wrong = train(&place, "d", &["--resize", "fit"], "wrong");
+    assert!(stderr(&wrong).contains("expected one of `stretch`, `pad`, `crop`"), "{}", stderr(&wrong));
+}

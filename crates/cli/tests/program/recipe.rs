@@ -34,7 +34,7 @@ fn settings_are_chosen_for_the_data_printed_with_reasons_and_stored() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     let stored = std::fs::read_to_string(place.path().join("run/config.toml")).expect("there");
-    for part in ["batch = 8", "channels = 1", "height = 16", "scale = ", "margin = ", "flip = false"] {
+    for part in ["batch = 4", "channels = 1", "height = 16", "scale = ", "margin = ", "flip = false"] {
         assert!(stored.contains(part), "{part}: {stored}");
     }
     let printed = String::from_utf8_lossy(&printed.stdout).into_owned();

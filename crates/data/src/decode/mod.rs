@@ -17,7 +17,7 @@ use widemargin_tables::catch_panic;
 
 use crate::memory::{PIXELS, Share};
 use crate::place::{MAX_BYTES, read_file};
-use crate::resize::resize;
+use crate::resize::{resize, resize_cropped, resize_padded};
 use crate::{Error, ImageShape};
 
 use colour_space::colour_space;
@@ -25,7 +25,7 @@ use metadata::{
     format_names, has_associated_alpha, has_reversed_bits, is_big_tiff, jpeg_has_end, name_of_format,
     orientation,
 };
-use preprocessing::{Preprocessing, separate_alpha};
+use preprocessing::{Preprocessing, ResizeMode, separate_alpha};
 pub use properties::{ContentDigest, ImageProperties};
 use properties::{digest, is_lost, stored_contrast};
 
@@ -43,11 +43,11 @@ pub(crate) struct Target {
 
 /// Decodes the content of an image file to `target.shape` as `[channels, height, width]`, rotated as its metadata requires.
 ///
-/// The aspect ratio may change; the filter is bilinear over the area of a target pixel. The error is the reason, without the path.
+/// The filter is bilinear over the area of a target pixel. The error is the reason, without the path.
 pub(crate) fn decode_bytes(bytes: &[u8], target: &Target) -> Result<Vec<u8>, String> {
     caught(|| {
         let opened = Opened::new(bytes)?;
-        fitted(target.preprocessing.apply(opened.image)?, target.shape)
+        fitted(target.preprocessing.apply(opened.image)?, target)
     })
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn decode_examined(
         let opened = Opened::new(bytes)?;
         let digest = digest(&opened.image);
         let (image, properties) = converted(bytes, opened, target.preprocessing)?;
-        Ok((fitted(image, target.shape)?, properties, digest))
+        Ok((fitted(image, target)?, properties, digest))
     })
 }
 
@@ -71,14 +71,14 @@ pub(crate) fn decode_with_properties(
 ) -> Result<(Vec<u8>, ImageProperties), String> {
     caught(|| {
         let (image, properties) = converted(bytes, Opened::new(bytes)?, target.preprocessing)?;
-        Ok((fitted(image, target.shape)?, properties))
+        Ok((fitted(image, target)?, properties))
     })
 }
 
 /// Reads an image file as bytes of `shape`, `[channels, height, width]`, like the images of an [`ImageSet`](crate::ImageSet).
 ///
 /// The file is PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI. Its first frame is rotated as its metadata requires, its pixels become 8-bit
-/// colours as `preprocessing` says, and it is resized to the shape, even if the aspect ratio changes.
+/// colours as `preprocessing` says, and it is resized to the shape: stretched, padded or cropped, as `preprocessing` says too.
 ///
 /// # Errors
 /// [`Error::BadImage`] with the reason.
@@ -148,12 +148,15 @@ fn converted(
     Ok((image, properties))
 }
 
-/// 8-bit colours as bytes of `shape`.
-fn fitted(image: DynamicImage, shape: ImageShape) -> Result<Vec<u8>, String> {
+/// 8-bit colours as bytes of the shape.
+fn fitted(image: DynamicImage, target: &Target) -> Result<Vec<u8>, String> {
+    let (shape, mode) = (target.shape, target.preprocessing.resize);
     let (height, width) = (image.height() as usize, image.width() as usize);
-    // Grey images stay grey until they are small.
+    let ground = target.preprocessing.background.colour().unwrap_or([255; 3]);
+    // Grey images stay grey until they are small, unless they get a coloured edge.
+    let coloured_edge = mode == ResizeMode::Pad && ground != [ground[0]; 3];
     let (pixels, channels) = match image {
-        DynamicImage::ImageLuma8(grey) => (grey.into_raw(), 1),
+        DynamicImage::ImageLuma8(grey) if shape.channels == 1 || !coloured_edge => (grey.into_raw(), 1),
         image if shape.channels == 1 => (image.into_luma8().into_raw(), 1),
         image => (image.into_rgb8().into_raw(), 3),
     };
@@ -163,13 +166,24 @@ fn fitted(image: DynamicImage, shape: ImageShape) -> Result<Vec<u8>, String> {
     let pixels = if (height, width) == (shape.height, shape.width) {
         pixels
     } else {
-        resize(&pixels, height, width, ImageShape { channels, ..shape })
+        let shape = ImageShape { channels, ..shape };
+        match mode {
+            ResizeMode::Stretch => resize(&pixels, height, width, shape),
+            ResizeMode::Crop => resize_cropped(&pixels, height, width, shape),
+            ResizeMode::Pad => resize_padded(&pixels, (height, width), shape, &in_channels(ground, channels)),
+        }
     };
     Ok(match (channels, shape.channels) {
         (1, 1) => pixels,
         (1, more) => pixels.repeat(more),
         (channels, _) => channels_first(&pixels, channels),
     })
+}
+
+/// A colour in as many channels, made grey like images.
+fn in_channels(colour: [u8; 3], channels: usize) -> Vec<u8> {
+    let pixel = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(1, 1, image::Rgb(colour)));
+    if channels == 1 { pixel.into_luma8().into_raw() } else { colour.to_vec() }
 }
 
 /// A decoded image, rotated as its metadata requires, with the memory that it takes.
@@ -277,6 +291,30 @@ mod tests {
         assert!(pixels.chunks(5).all(|row| row[4] == 90 && row[0] < 90), "{pixels:?}");
         let again = decoded(&image(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
         assert_eq!(pixels, again);
+    }
+
+    #[test]
+    fn padding_has_the_background_in_the_channels_of_the_model() {
+        let grey = image::GrayImage::from_pixel(2, 4, image::Luma([77]));
+        let colour = image::RgbImage::from_pixel(2, 4, image::Rgb([77, 77, 77]));
+        let read = |image: DynamicImage, channels: usize, background: &str| {
+            let background = background.parse().unwrap();
+            let preprocessing =
+                Preprocessing { background, resize: ResizeMode::Pad, ..Preprocessing::default() };
+            let target = Target { shape: ImageShape { channels, height: 4, width: 4 }, preprocessing };
+            let pixels = fitted(image, &target).unwrap();
+            assert_eq!(pixels.len(), channels * 16);
+            pixels.chunks(16).map(|plane| plane[..4].to_vec()).collect::<Vec<_>>()
+        };
+        for image in [DynamicImage::ImageLuma8(grey), DynamicImage::ImageRgb8(colour)] {
+            let of = |channels, background| read(image.clone(), channels, background);
+            assert_eq!(of(3, "#ff8000"), [[255, 77, 77, 255], [128, 77, 77, 128], [0, 77, 77, 0]]);
+            assert_eq!(of(3, "black"), [[0, 77, 77, 0]; 3]);
+            assert_eq!(of(1, "white"), [[255, 77, 77, 255]]);
+            assert_eq!(of(1, "none"), [[255, 77, 77, 255]]);
+            // The luma of orange, as for images.
+            assert_eq!(of(1, "#ff8000"), [[146, 77, 77, 146]]);
+        }
     }
 
     #[test]

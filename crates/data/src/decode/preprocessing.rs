@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Bits of a full 16-bit value.
 const FULL_DEPTH: u8 = 16;
 
-/// How the pixels of image files become 8-bit colours. Part of a trained model: all later images must be read the same way.
+/// How the pixels of image files become 8-bit colours of a given size. Part of a trained model: all later images must be read the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
@@ -19,6 +19,44 @@ pub struct Preprocessing {
     pub background: Background,
     /// Bits that the values of 16-bit images use, 1 to 16: the value `2^depth - 1` becomes 255, and larger ones too. Default 16.
     pub depth: u8,
+    /// How images of another aspect ratio get the size of the model. Default `stretch`, also for models that do not store it.
+    #[serde(default, skip_serializing_if = "ResizeMode::is_stretch")]
+    pub resize: ResizeMode,
+}
+
+/// How an image gets a size with another aspect ratio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResizeMode {
+    /// The aspect ratio changes.
+    #[default]
+    Stretch,
+    /// The whole image in the middle, with the background on both sides; white if there is no background.
+    Pad,
+    /// The largest centred part with the aspect ratio of the size.
+    Crop,
+}
+
+impl ResizeMode {
+    /// Its name in configurations and models.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stretch => "stretch",
+            Self::Pad => "pad",
+            Self::Crop => "crop",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_stretch(&self) -> bool {
+        *self == Self::Stretch
+    }
+}
+
+impl fmt::Display for ResizeMode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
 }
 
 /// The colour that transparent pixels are blended with.
@@ -42,13 +80,20 @@ impl Background {
 
 impl Default for Preprocessing {
     fn default() -> Self {
-        Self { background: Background::Colour([255; 3]), depth: FULL_DEPTH }
+        Self { background: Background::Colour([255; 3]), depth: FULL_DEPTH, resize: ResizeMode::Stretch }
+    }
+}
+
+impl fmt::Display for Preprocessing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "background {}, depth {}, resize {}", self.background, self.depth, self.resize)
     }
 }
 
 impl Preprocessing {
     /// How images were read before this was a setting: transparency ignored, all 16 bits used.
-    pub const EARLIER: Self = Self { background: Background::None, depth: FULL_DEPTH };
+    pub const EARLIER: Self =
+        Self { background: Background::None, depth: FULL_DEPTH, resize: ResizeMode::Stretch };
 
     /// Checks the depth.
     ///
@@ -229,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn with(background: &str, depth: u8) -> Preprocessing {
-        Preprocessing { background: background.parse().unwrap(), depth }
+        Preprocessing { background: background.parse().unwrap(), depth, ..Preprocessing::default() }
     }
 
     fn applied(image: impl Into<DynamicImage>, preprocessing: Preprocessing) -> Vec<u8> {

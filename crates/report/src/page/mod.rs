@@ -5,13 +5,14 @@
 //! objectives it is a comparison, with all of them in every figure.
 //!
 //! [`evaluation`] is the page of an evaluation of embeddings: tables and figures without a training run. [`suspects()`] is the page
-//! of likely mislabelled images.
+//! of likely mislabelled images, [`preview()`] that of augmented images.
 //!
 //! The page needs no script and no network. It follows the reader's light or dark setting, fits a phone and can be printed.
 
 mod evaluation;
 mod input;
 mod markup;
+mod preview;
 mod sections;
 mod style;
 mod summary;
@@ -22,6 +23,7 @@ pub use input::{
     Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
     VerificationResults,
 };
+pub use preview::{PreviewInput, PreviewSample, preview};
 pub use suspects::{SuspectRow, SuspectsInput, suspects};
 
 use crate::neighbours;

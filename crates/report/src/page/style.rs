@@ -35,6 +35,11 @@ dl{margin:0;display:grid;grid-template-columns:minmax(9rem,14rem) 1fr;gap:.5rem 
 dt{font-weight:600}
 dd{margin:0;max-width:44rem}
 .thumb{display:block;width:4.5rem;height:4.5rem;object-fit:contain;image-rendering:pixelated;background:#000;border-radius:6px}
+.file{margin:0 0 .4rem;font-size:.85rem;color:var(--wm-muted);overflow-wrap:anywhere}
+.versions{display:grid;grid-template-columns:repeat(auto-fill,minmax(6.6rem,1fr));gap:.4rem;margin:0 0 1.3rem;break-inside:avoid}
+.version{display:block;width:100%;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;border:3px solid transparent;border-radius:6px}
+.version.plain{border-color:var(--wm-0,#0072B2)}
+pre{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem;line-height:1.45}
 .no-data{color:var(--wm-muted)}
 @media (max-width:40rem){body{padding:1rem .6rem 2rem}section{padding:1rem .8rem}tbody th{white-space:normal}th,td{padding-right:.6rem}dl{display:block}dd{margin:0 0 .7rem}figcaption{margin-left:.2rem;margin-right:.2rem}}
 ";

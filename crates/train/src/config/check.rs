@@ -1,6 +1,6 @@
 //! The ranges of the settings.
 
-use super::{Config, PrecisionName, SamplerConfig, SamplerName, ScheduleConfig};
+use super::{AugmentConfig, Config, PrecisionName, SamplerConfig, SamplerName, ScheduleConfig};
 use crate::Error;
 use std::fmt::Display;
 use widemargin_head::HeadConfig;
@@ -34,9 +34,7 @@ impl Config {
         self.check_optimiser()?;
         self.check_head()?;
         check_schedule(&self.schedule)?;
-        let a = &self.augment;
-        require(a.pad_and_crop <= 64, "augment.pad_and_crop", &a.pad_and_crop, "0 to 64")?;
-        require((0.0..=1.0).contains(&a.erase), "augment.erase", &a.erase, "0 to 1")?;
+        check_augment(&self.augment)?;
         check_sampler(&self.sampler)?;
         let t = &self.training;
         require((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
@@ -183,6 +181,16 @@ fn check_schedule(s: &ScheduleConfig) -> Result<(), Error> {
     require(positive(s.power), "schedule.power", &s.power, "above 0")
 }
 
+fn check_augment(a: &AugmentConfig) -> Result<(), Error> {
+    a.check().map_err(|error| match error {
+        widemargin_data::Error::Setting { name, found, expected } => Error::BadValue {
+            key: format!("augment.{name}"),
+            message: format!("found {found}, expected {expected}"),
+        },
+        other => other.into(),
+    })
+}
+
 fn check_sampler(p: &SamplerConfig) -> Result<(), Error> {
     require((2..=LARGEST_BATCH).contains(&p.batch), "sampler.batch", &p.batch, "2 to 65536")?;
     let (classes, samples) = (p.classes_per_batch, p.samples_per_class);
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 41] = [
+        let changes: [(&str, Change); 44] = [
             ("data.unseen", |c| c.data.unseen = Some(1)),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
@@ -240,6 +248,9 @@ mod tests {
             ("schedule.milestones", |c| c.schedule.milestones = vec![f64::NAN]),
             ("schedule.floor", |c| c.schedule.floor = 1.5),
             ("augment.erase", |c| c.augment.erase = -0.1),
+            ("augment.pad_and_crop", |c| c.augment.pad_and_crop = 65),
+            ("augment.hue", |c| c.augment.hue = Some(0.6.into())),
+            ("augment.rotate", |c| c.augment.rotate = Some([9.0, 3.0].into())),
             ("sampler.batch", |c| c.sampler.batch = 1),
             ("sampler.classes_per_batch", |c| c.sampler.classes_per_batch = usize::MAX),
             ("sampler.power", |c| c.sampler.power = 1.5),

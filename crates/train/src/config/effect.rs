@@ -203,6 +203,7 @@ impl Config {
             (d.max_bad != images.max_bad, "data.max_bad"),
             (d.background.is_some_and(|background| background != read.background), "data.background"),
             (d.depth.is_some_and(|depth| depth != read.depth), "data.depth"),
+            (d.resize.is_some_and(|resize| resize != read.resize), "data.resize"),
         ];
         // Whether the data is IDX files takes a look at the disk.
         let idx = !table && of_files.iter().any(|(is_set, _)| *is_set) && d.is_idx();
@@ -214,6 +215,15 @@ impl Config {
             table && *a != AugmentConfig::default(),
             no_effect("augment", "it is for images, and the data is a table"),
         );
+        let colours = a.colour_keys();
+        // Whether the data is IDX files takes a look at the disk.
+        let grey = !colours.is_empty() && !table && (d.channels == 1 || d.is_idx());
+        for key in colours {
+            warn(
+                grey,
+                no_effect(&format!("augment.{key}"), "it changes colours, and the images are read as grey"),
+            );
+        }
         warn(
             d.split.is_none() && d.unseen.is_some() && !d.unseen_classes.is_empty(),
             no_effect("data.unseen", "unseen_classes names the classes"),
@@ -238,12 +248,13 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use widemargin_data::ResizeMode;
 
     #[test]
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 38] = [
+        let changes: [(&str, Change); 41] = [
             (
                 "sampler.batch: no effect, because only the sampler `shuffled` or `by-frequency` uses it",
                 |c| {
@@ -276,6 +287,9 @@ mod tests {
                 },
             ),
             ("data.depth: no effect, because it is for image files", |c| c.data.depth = Some(12)),
+            ("data.resize: no effect, because it is for image files", |c| {
+                c.data.resize = Some(ResizeMode::Pad);
+            }),
             ("data.background: no effect, because it is for image files", |c| {
                 c.data.background = Some("black".parse().expect("a colour"));
             }),
@@ -332,6 +346,14 @@ mod tests {
             ("augment: no effect, because it is for images", |c| {
                 (c.data.path, c.model.backbone) = (Some("vectors.npy".into()), BackboneName::Linear);
                 c.augment.erase = 0.5;
+            }),
+            ("augment.saturation: no effect, because it changes colours", |c| {
+                // The default data is IDX files.
+                c.augment.saturation = Some(0.5.into());
+            }),
+            ("augment.grey: no effect, because it changes colours", |c| {
+                (c.data.path, c.data.channels) = (Some("images".into()), 1);
+                c.augment.grey = 0.5;
             }),
             ("data.depth: no effect", |c| {
                 (c.data.path, c.model.backbone) = (Some("vectors.npy".into()), BackboneName::Linear);

@@ -13,7 +13,7 @@ mod read;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing, Source, SourceKind};
+use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing, ResizeMode, Source, SourceKind};
 use widemargin_embedder::TrainingClasses;
 use widemargin_head::{HeadConfig, HeadMode, ProductPrecision, StoragePrecision};
 use widemargin_model::BackboneName;
@@ -98,6 +98,10 @@ pub struct DataConfig {
     /// `model.weights`, otherwise 16. The model stores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u8>,
+    /// How images of another aspect ratio get the size: `stretch`, `pad` with the background, or `crop` the centre. If absent, that of a model in
+    /// `model.weights`, otherwise `stretch`. The model stores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<ResizeMode>,
     /// Share of each class (or of the groups, if the data has them) that is held out for evaluation, above 0 and below 1. IDX files and
     /// tables with a column `split` define the held-out part themselves.
     pub hold_out: f64,
@@ -127,6 +131,7 @@ impl Default for DataConfig {
             width: 112,
             background: None,
             depth: None,
+            resize: None,
             hold_out: 0.2,
             validation: 0.1,
             max_bad: 0.01,
@@ -135,9 +140,19 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// How image files are read, if both keys are set, as in the configuration of a run that has started.
-    pub(crate) fn preprocessing(&self) -> Option<Preprocessing> {
-        Some(Preprocessing { background: self.background?, depth: self.depth? })
+    /// How image files are read, with `usual` for the keys that are absent. In the configuration of a run that has started, none is, except for
+    /// `resize` in runs of earlier versions, which stretched all images.
+    pub(crate) fn preprocessing(&self, usual: Preprocessing) -> Preprocessing {
+        Preprocessing {
+            background: self.background.unwrap_or(usual.background),
+            depth: self.depth.unwrap_or(usual.depth),
+            resize: self.resize.unwrap_or(usual.resize),
+        }
+    }
+
+    /// Whether all keys of [`preprocessing`](Self::preprocessing) are set.
+    pub(crate) fn has_preprocessing(&self) -> bool {
+        self.background.is_some() && self.depth.is_some() && self.resize.is_some()
     }
 
     /// Whether the data is a table of ready-made embeddings: by the file extension, and by whether the table has a column of paths.
@@ -387,23 +402,8 @@ impl Default for ScheduleConfig {
     }
 }
 
-/// `[augment]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugmentConfig {
-    /// Mirror left and right with probability 1/2.
-    pub flip: bool,
-    /// Pad by this many pixels on each side and crop at a random place, 0 to 64.
-    pub pad_and_crop: usize,
-    /// Probability of erasing a random rectangle, 0 to 1.
-    pub erase: f32,
-}
-
-impl Default for AugmentConfig {
-    fn default() -> Self {
-        Self { flip: true, pad_and_crop: 2, erase: 0.0 }
-    }
-}
+/// `[augment]`: random changes to training images.
+pub type AugmentConfig = widemargin_data::Augment;
 
 /// How batches are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -139,6 +139,7 @@ fn nearest_key(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use widemargin_data::Strength;
     use widemargin_model::BackboneName;
 
     fn parse(text: &str) -> Result<Config, Error> {
@@ -153,8 +154,43 @@ mod tests {
         config.objective.set("margin", Some(crate::config::Amount::Value(0.1 + 0.2)));
         config.model.dropout = 0.1;
         config.training.seed = u64::MAX;
+        // A table before keys that are not.
+        config.augment.resized_crop = Some(Strength::from([0.6, 1.0]).with_probability(0.1));
+        config.augment.rotate = Some(15.0.into());
+        config.augment.jpeg = Some([40.0, 90.0].into());
         assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
         assert_eq!(parse("").expect("all defaults"), Config::default());
+    }
+
+    #[test]
+    fn the_strength_of_an_augmentation_has_three_forms() {
+        let config = parse(
+            "[augment]\nrotate = 15\njpeg = [40, 90]\nhue = 0.1\nblur = { range = [0.5, 2], probability = 0.2 }\n\
+             [augment.noise]\nrange = 0.05\nprobability = 0.5",
+        );
+        let augment = config.expect("allowed").augment;
+        assert_eq!(augment.rotate, Some(15.0.into()));
+        assert_eq!(augment.jpeg, Some([40.0, 90.0].into()));
+        assert_eq!(augment.blur, Some(Strength::from([0.5, 2.0]).with_probability(0.2)));
+        assert_eq!(augment.noise, Some(Strength::from(0.05).with_probability(0.5)));
+        assert!(augment.flip && augment.pad_and_crop == 2, "the defaults of a run");
+        for (text, expected) in [
+            ("rotate = \"15\"", "augment.rotate: found \"15\", expected a number, a range [low, high] or {"),
+            ("rotate = [1, 2, 3]", "augment.rotate: found a list of 3 numbers, expected a number, a range"),
+            (
+                "rotate = [15, -15]",
+                "augment.rotate: found [15, -15], expected two numbers [low, high] from -180",
+            ),
+            (
+                "blur = { range = 1, probability = 2 }",
+                "augment.blur: found 2, expected a probability from 0 to 1",
+            ),
+            ("blur = { range = 1, probabilty = 1 }", "unknown field `probabilty`"),
+            ("rotat = 3", "unknown field `rotat`"),
+        ] {
+            let message = parse(&format!("[augment]\n{text}")).expect_err(text).to_string();
+            assert!(message.starts_with(&format!("run.toml, line 2: {expected}")), "{text}: {message}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{embedded, image, put};
 use crate::{ImageSet, OpenOptions, OpenSetSplit, Part};
 
-const AUGMENT: Augment = Augment { flip: true, pad_and_crop: 2, erase: 0.3 };
+const AUGMENT: Augment = Augment { erase: 0.3, flip: true, pad_and_crop: 2, ..Augment::NONE };
 
 fn data(count: usize) -> TrainingSamples {
     let set = embedded();
