@@ -71,9 +71,14 @@ pub(crate) struct TrainArguments {
     /// mlp, linear or identity [default: small-cnn; linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
-    /// Start from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
+    /// Start from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), a model.safetensors, or
+    /// the folder of a finished run
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Continue this run on other data, such as more classes: with its settings, backbone, centres of classes and optimiser state, and a
+    /// tenth of its learning rate
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "weights", "compare", "resume"])]
+    from: Option<PathBuf>,
     /// Freeze the backbone parameters whose names start with these prefixes, such as conv1,bn1,layer1
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     freeze: Vec<String>,
@@ -165,6 +170,7 @@ impl TrainArguments {
             ("sampler.batch", "--batch", self.batch.is_some()),
             ("model.backbone", "--backbone", self.backbone.is_some()),
             ("model.weights", "--weights", self.weights.is_some()),
+            ("model.from", "--from", self.from.is_some()),
             ("model.freeze", "--freeze", !self.freeze.is_empty()),
             ("model.embedding", "--embedding", self.embedding.is_some()),
             ("optimiser.backbone_factor", "--backbone-factor", self.backbone_factor.is_some()),
@@ -189,11 +195,32 @@ impl TrainArguments {
     /// The configuration: file, then flags, then `--quick`; and the recipe for the other settings.
     fn configuration(&self) -> anyhow::Result<(Config, Recipe)> {
         let applied = |config| self.applied(config);
-        let (config, recipe) = self.run.configuration(applied, &self.given(), !self.compare.is_empty())?;
+        let (config, recipe) = match &self.from {
+            Some(run) => (self.continued(run)?, Recipe::fixed()),
+            None => self.run.configuration(applied, &self.given(), !self.compare.is_empty())?,
+        };
         self.require_sampler_flags(config.sampler.name)?;
         let mut short = self.run.shortened(config);
         short.sampler.batch = self.batch.unwrap_or(short.sampler.batch);
         Ok((short, recipe))
+    }
+
+    /// The settings of the run in the folder `run`, to continue it on other data, with these flags.
+    fn continued(&self, run: &Path) -> anyhow::Result<Config> {
+        let mut config = Config::after(run).map_err(|error| anyhow::anyhow!("--from: {error}"))?;
+        if self.run.has_data() {
+            // Its labels and its place belong to the data of that run.
+            (config.data.path, config.data.labels, config.data.built_in) = (None, None, false);
+        }
+        config.data.closed_set &= !self.run.chooses_unseen() && self.unseen_classes.is_empty();
+        let before = config.objective.name.clone();
+        let mut config = self.run.applied(config);
+        if config.objective.name != before {
+            // Those of the other objective mean something else here.
+            config.objective.set("scale", None);
+            config.objective.set("margin", None);
+        }
+        Ok(self.applied(config))
     }
 
     /// Rejects the flags of other samplers.

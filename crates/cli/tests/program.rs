@@ -15,6 +15,8 @@ mod bit_flips;
 mod bootstrap;
 #[path = "program/columns.rs"]
 mod columns;
+#[path = "program/continued.rs"]
+mod continued;
 #[path = "program/embedding.rs"]
 mod embedding;
 #[path = "program/evaluation.rs"]

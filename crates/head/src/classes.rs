@@ -4,6 +4,7 @@ use widemargin_objective::{MatRef, NORM_FLOOR, norm, normalise};
 
 use crate::error::Error;
 use crate::head::Head;
+use crate::inherit::mean_length;
 use crate::initial::{added_directions, check_size};
 use crate::state::{HeadState, RATES};
 use crate::storage::CENTRES;
@@ -64,7 +65,7 @@ impl Head {
                 centres[class * per_class * dim..][..dim].copy_from_slice(&mean);
             }
         }
-        let length = self.mean_length();
+        let length = mean_length(&self.centres(), dim);
         for value in &mut centres {
             *value *= length;
         }
@@ -135,13 +136,6 @@ impl Head {
             return Err(Error::LabelCount { found: labels.len(), expected: embeddings.rows() });
         }
         Ok(())
-    }
-
-    /// Mean length of the class centres; 1 if all are zero.
-    fn mean_length(&self) -> f32 {
-        let rows = self.classes() * self.sub_centres();
-        let sum: f64 = self.centres().chunks(self.dim()).map(norm).sum();
-        if sum > 0.0 { (sum / rows as f64) as f32 } else { 1.0 }
     }
 }
 

@@ -8,6 +8,7 @@ use widemargin_objective::{MatRef, norm, normalise};
 
 use crate::batch::first_not_finite;
 use crate::error::{Error, within};
+use crate::inherit::{ClassOrigin, arrange, check_origins, mean_length};
 use crate::initial::{check_size, initial_rows};
 use crate::optimiser::{Optimiser, OptimiserConfig};
 use crate::state::HeadTensor;
@@ -190,6 +191,33 @@ impl PairHead {
     /// or mean that is not finite.
     pub fn predict(&self, features: MatRef<'_>, class_means: &[f32]) -> Result<Vec<u32>, Error> {
         nearest_class_mean(features, class_means, (self.classes, self.dim))
+    }
+
+    /// Continues `earlier` with the classes of this head, which has just been created: as [`Head::inherit`](crate::Head::inherit), for
+    /// proxies. A cross-batch memory starts empty.
+    ///
+    /// # Errors
+    /// [`Error::OtherHead`] for another dimension; [`Error::OutOfRange`] unless there is one origin per class and both heads have as many proxies
+    /// per class; [`Error::Label`] for a class that the earlier head does not have; those of [`PairHead::restore`] if its optimiser keeps another
+    /// memory. On error the head is unchanged.
+    pub fn inherit(&mut self, earlier: &Self, origins: &[ClassOrigin]) -> Result<(), Error> {
+        if earlier.dim != self.dim {
+            let [found, expected] = [earlier, self].map(|head| [head.classes, head.dim]);
+            return Err(Error::OtherHead { found, expected });
+        }
+        let [found, per_class] = [earlier, self].map(|head| head.objective.proxies_per_class().unwrap_or(0));
+        if found != per_class {
+            let (setting, found) = ("proxies per class of the earlier head", found as f64);
+            return Err(Error::OutOfRange { setting, found, expected: "as many as this head has" });
+        }
+        check_origins(origins, self.classes, (earlier.classes, self.dim))?;
+        let mut state =
+            PairHeadState { classes: self.classes, memory: self.memory.clone(), ..earlier.state() };
+        for tensor in &mut state.tensors {
+            let own = (self.proxies.as_slice(), mean_length(&earlier.proxies, self.dim));
+            arrange(tensor, origins, per_class, (tensor.name == PROXIES).then_some(own));
+        }
+        self.restore(state)
     }
 
     /// A copy of the whole state.

@@ -8,6 +8,7 @@ use crate::config::{HeadConfig, HeadMode};
 use crate::error::Error;
 use crate::forward::PendingUpdate;
 use crate::head::Head;
+use crate::inherit::ClassOrigin;
 use crate::pairs::{PairHead, PairHeadConfig, PairHeadState, PendingProxies};
 use crate::state::{HeadState, HeadTensor};
 
@@ -270,6 +271,26 @@ impl TrainingHead {
             (Self::Classes(head), TrainingHeadState::Classes(state)) => head.restore(*state),
             (Self::Pairs(head), TrainingHeadState::Pairs(state)) => head.restore(*state),
             (head, _) => Err(head.other_kind()),
+        }
+    }
+
+    /// Continues `earlier` with the classes of this head, which has just been created: [`Head::inherit`] or [`PairHead::inherit`].
+    ///
+    /// # Errors
+    /// The errors of the two; [`Error::OtherKind`]. On error the head is unchanged.
+    pub fn inherit(&mut self, earlier: Self, origins: &[ClassOrigin]) -> Result<(), Error> {
+        match (self, earlier) {
+            (Self::Classes(head), Self::Classes(earlier)) => head.inherit(*earlier, origins),
+            (Self::Pairs(head), Self::Pairs(earlier)) => head.inherit(&earlier, origins),
+            (head, _) => Err(head.other_kind()),
+        }
+    }
+
+    /// Centres or proxies per class; 0 for an objective on pairs without proxies.
+    pub fn rows_per_class(&self) -> usize {
+        match self {
+            Self::Classes(head) => head.sub_centres(),
+            Self::Pairs(head) => head.objective().proxies_per_class().unwrap_or(0),
         }
     }
 

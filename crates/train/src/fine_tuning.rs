@@ -4,11 +4,13 @@
 //! ([`widemargin_model::weights::begins`]).
 
 use crate::Error;
+use crate::checkpoint;
 use crate::config::Config;
+use crate::earlier_run::{self, EarlierRun};
 use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
 use widemargin_data::{Labelled, Normalisation, Preprocessing, SampleSet};
-use widemargin_embedder::{Description, Takes};
+use widemargin_embedder::{Description, MODEL_FILE, Model, Takes};
 use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
@@ -68,11 +70,14 @@ fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Er
     }
 }
 
-/// The columns that the configured weights were trained on, in order; `None` without weights or names of columns.
+/// The columns that the configured weights or the run to continue were trained on, in order; `None` without either or names of columns.
 ///
 /// # Errors
-/// If the weights cannot be read.
+/// If these cannot be read.
 pub(crate) fn columns(config: &Config) -> Result<Option<Vec<String>>, Error> {
+    if let Some(earlier) = EarlierRun::of(config)? {
+        return Ok(earlier.record.columns().map(<[String]>::to_vec));
+    }
     match &config.model.weights {
         // A run that is resumed does not need its weights.
         Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
@@ -131,16 +136,42 @@ pub(crate) fn require_columns(
 
 impl Config {
     /// Stores in the configuration how the configured weights read images, their normalisation, and the classes that they have seen, unless it
-    /// has them already, so that a resumed run does not need the weights. Returns messages about what it took from the weights, and about
-    /// settings that are not those of the weights.
+    /// has them already, so that a resumed run does not need the weights. The same for the run in `model.from`, with the settings of its model.
+    /// Returns messages about what it took from the weights or the run, and about settings that are not those of the weights.
     ///
     /// # Errors
-    /// If the weights cannot be read.
+    /// If the weights or the run cannot be read; [`Error::BadValue`] for a setting that contradicts the model of the run in `model.from`.
     pub fn resolve_weights(&mut self) -> Result<Vec<String>, Error> {
+        if self.model.from.is_some() {
+            return earlier_run::complete(self);
+        }
+        self.resolve_folder()?;
         let mut messages = self.resolve_preprocessing()?;
         messages.extend(self.resolve_normalisation()?);
         messages.extend(self.resolve_classes()?);
         Ok(messages)
+    }
+
+    /// Replaces the folder of a run as `model.weights` by the model in it.
+    fn resolve_folder(&mut self) -> Result<(), Error> {
+        let Some(folder) = self.model.weights.as_ref().filter(|path| path.is_dir()) else { return Ok(()) };
+        let file = Model::file(folder);
+        if !file.exists() {
+            let name = folder.display();
+            let message = if checkpoint::exists(folder)? {
+                format!(
+                    "the run {name} has checkpoints, but no {MODEL_FILE} yet: finish it (train --resume {name}), or continue it on other data \
+                     (train --from {name})"
+                )
+            } else {
+                format!(
+                    "found the folder {name} without a {MODEL_FILE}, expected a file of weights or the folder of a finished run"
+                )
+            };
+            return Err(Error::BadValue { key: "model.weights".to_owned(), message });
+        }
+        self.model.weights = Some(file);
+        Ok(())
     }
 
     /// Stores how images are read; with messages about it.

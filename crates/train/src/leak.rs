@@ -6,6 +6,7 @@
 
 use crate::Error;
 use crate::config::Config;
+use crate::earlier_run::EarlierRun;
 use crate::warm_start::{self, WeightsClasses};
 use widemargin_data::{Labelled, SampleSet};
 use widemargin_embedder::{Description, TrainedSamples};
@@ -20,11 +21,18 @@ pub(crate) fn digest(set: &SampleSet, sample: u32) -> u32 {
     set.digest(sample as usize) as u32
 }
 
-/// The samples that the configured weights were trained on: none without weights, or if another program wrote them; `None` if it is not known.
+/// The samples that the configured weights or the run to continue were trained on: none without either, or if another program wrote the weights;
+/// `None` if it is not known.
 ///
 /// # Errors
-/// If the weights cannot be read.
-pub(crate) fn trained_before(config: &Config) -> Result<Option<TrainedSamples>, Error> {
+/// If these cannot be read.
+pub(crate) fn trained_before(
+    config: &Config,
+    earlier: Option<&EarlierRun>,
+) -> Result<Option<TrainedSamples>, Error> {
+    if let Some(earlier) = earlier {
+        return Ok(earlier.trained_samples());
+    }
     let Some(path) = config.model.weights.as_ref().filter(|path| path.exists()) else {
         return Ok(Some(TrainedSamples::default()));
     };
@@ -91,13 +99,10 @@ fn leaked(trained: &TrainedSamples, set: &SampleSet, samples: &[u32]) -> Option<
 
 /// What to do about them.
 fn advice(config: &Config, split_file: &str) -> String {
-    let split = config
-        .model
-        .weights
-        .as_ref()
-        .map(|path| path.with_file_name(split_file))
-        .filter(|path| path.exists());
-    match split {
+    let m = &config.model;
+    let beside = m.weights.as_ref().map(|path| path.with_file_name(split_file));
+    let split = beside.or_else(|| m.from.as_ref().map(|run| run.join(split_file)));
+    match split.filter(|path| path.exists()) {
         Some(path) => format!("Use the split of their run: --split {}.", path.display()),
         None => format!("Use the split of their run: --split with its {split_file}."),
     }

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod config;
+mod earlier_run;
 mod error;
 mod events;
 mod fine_tuning;
@@ -13,6 +14,7 @@ mod prepare;
 pub mod progress;
 mod recipe;
 mod record;
+mod recorded;
 mod run;
 mod schedule;
 mod trainer;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, HeadModeName, SamplerConfig, SamplerName};
+use crate::earlier_run::EarlierRun;
 use crate::fine_tuning;
 use crate::leak::{self, HeldOut};
 use crate::warm_start::{self, Origin, WeightsClasses};
@@ -109,14 +110,22 @@ impl Prepared {
     }
 
     pub(crate) fn split_set(set: SampleSet, config: &Config) -> Result<Self, Error> {
-        let division = divided(
-            &set,
-            &config.data,
-            &warm_start::classes(config)?.with(&warm_start::of_embeddings(&set)),
-        )?;
+        let evaluates = config.training.evaluate_every > 0;
+        let earlier = EarlierRun::of(config)?;
+        if let Some(earlier) = &earlier {
+            earlier.require_fits(&set)?;
+        }
+        let classes = warm_start::classes(config)?.with(&warm_start::of_embeddings(&set));
+        let mut division = divided(&set, config, &classes)?;
+        if let Some(earlier) = earlier.as_ref().filter(|_| parts_are_drawn(&set, &config.data)) {
+            earlier.keep_parts(&set, &mut division);
+        }
+        if let Some(earlier) = earlier.as_ref().filter(|_| evaluates && config.data.split.is_none()) {
+            earlier.keep_validation(&set, &mut division)?;
+        }
         let division = with_validation(division, &set, config)?;
         let mut prepared = Self::of_division(set, config, division, None)?;
-        prepared.trained_before = leak::trained_before(config)?;
+        prepared.trained_before = leak::trained_before(config, earlier.as_ref())?;
         let held_out = HeldOut {
             set: &prepared.set,
             unseen: &prepared.unseen,
@@ -520,8 +529,14 @@ pub(crate) fn open(
     Ok(set.shared().into())
 }
 
+/// Whether the held-out samples of known classes are drawn: neither a split file nor the data or its groups define them.
+fn parts_are_drawn(set: &SampleSet, d: &DataConfig) -> bool {
+    d.split.is_none() && !set.parts_are_given()
+}
+
 /// Known and unseen classes, and what each sample is used for.
-fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<Division, Error> {
+fn divided(set: &SampleSet, config: &Config, weights: &WeightsClasses) -> Result<Division, Error> {
+    let d = &config.data;
     if let Some(path) = &d.split {
         return Ok(Division::by_file(set, path)?);
     }
@@ -535,7 +550,11 @@ fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<
     let division = Division::new(set, &unseen, d.split_seed)?;
     // Where classes are drawn, those that were unseen for the weights stay unseen.
     let wanted = division.classes.unseen().len();
-    let kept = weights.unseen(set.class_names(), wanted, d.split_seed).filter(|_| division.drawn);
+    let names = set.class_names();
+    // A run that continues another one trains on all its new classes, and is evaluated on the same unseen ones.
+    let same = config.model.from.is_some() && unseen == UnseenClasses::Default;
+    let same = same.then(|| weights.unseen(names, 0, d.split_seed)).flatten();
+    let kept = same.or_else(|| weights.unseen(names, wanted, d.split_seed)).filter(|_| division.drawn);
     let Some(kept) = kept else { return Ok(division) };
     let division = Division::new(set, &UnseenClasses::Numbered(kept), d.split_seed)?;
     let found = division.classes.unseen();

@@ -60,6 +60,8 @@ pub struct Choice {
 pub struct Recipe {
     /// Keys that the user set.
     given: BTreeSet<String>,
+    /// Whether every key is given.
+    fixed: bool,
     /// The choices, in order.
     choices: Vec<Choice>,
     /// Parameters of the objective that were set to `auto`.
@@ -70,6 +72,11 @@ impl Recipe {
     /// A recipe that leaves the keys in `given`, such as `sampler.batch`, as they are.
     pub fn new(given: impl IntoIterator<Item = String>) -> Self {
         Self { given: given.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A recipe that chooses nothing: for a run that continues another one with its settings.
+    pub fn fixed() -> Self {
+        Self { fixed: true, ..Self::default() }
     }
 
     /// The recipe that leaves these keys, too.
@@ -86,17 +93,18 @@ impl Recipe {
 
     /// Whether none of the keys is given.
     fn is_free(&self, keys: &[&str]) -> bool {
-        keys.iter().all(|key| !self.given.contains(*key))
+        !self.fixed && keys.iter().all(|key| !self.given.contains(*key))
     }
 
     fn choose(&mut self, setting: &'static str, value: impl ToString, reason: impl Into<String>) {
         self.choices.push(Choice { setting, value: value.to_string(), reason: reason.into() });
     }
 
-    /// Chooses size and channels for images that look like those of `glance`. Pretrained weights have a size and channels of their own.
+    /// Chooses size and channels for images that look like those of `glance`. Pretrained weights and a run to continue have a size and channels of
+    /// their own.
     pub fn of_images(&mut self, config: &mut Config, glance: &Glance) {
         let d = &mut config.data;
-        if self.is_free(&["data.channels", "model.weights"]) {
+        if self.is_free(&["data.channels", "model.weights", "model.from"]) {
             d.channels = if glance.coloured * COLOURED >= glance.looked_at { 3 } else { 1 };
             let all = glance.looked_at;
             let reason = match glance.coloured {
@@ -106,7 +114,7 @@ impl Recipe {
             };
             self.choose("data.channels", d.channels, reason);
         }
-        if self.is_free(&["data.height", "data.width", "model.weights"]) {
+        if self.is_free(&["data.height", "data.width", "model.weights", "model.from"]) {
             let usual = config.model.backbone.usual_input();
             (d.height, d.width) = shape(glance, usual.height.min(usual.width));
             let value = format!("{} x {}", d.height, d.width);
@@ -152,6 +160,7 @@ impl Recipe {
             self.choose(EPOCHS_KEY, config.training.epochs, format!("{total} steps, {steps} per epoch"));
         }
         if let Some(images) = prepared.set.images()
+            && !self.fixed
             && !self.given.iter().any(|key| key.starts_with("augment."))
         {
             let side = images.shape().height.min(images.shape().width);
@@ -304,6 +313,10 @@ mod tests {
         config.objective = before.objective.clone();
         assert_eq!(config, before);
         assert!(!recipe.chose_epochs());
+        let mut recipe = Recipe::fixed();
+        recipe.of_images(&mut config, &glance(60, 60, 100));
+        recipe.of_samples(&mut config, &striped(6, 40)).expect("an objective");
+        assert_eq!((config, recipe.choices().len()), (before, 0));
     }
 
     #[test]

@@ -4,15 +4,11 @@
 //! first step, and every checkpoint has its checksum. Data that differs from the record is refused, and the error names what differs.
 
 use crate::Error;
-use crate::config::Config;
-use crate::fine_tuning;
-use crate::prepare::{Prepared, SPLIT_FILE, open};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use widemargin_data::{
-    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, Part, SampleSet, SplitFile, SplitPart,
-    first_names,
+    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, Part, SampleSet, SplitPart, first_names,
 };
 use widemargin_durable::{read_sealed, write_sealed};
 use widemargin_embedder::TrainedSamples;
@@ -30,57 +26,35 @@ const NAMED: usize = 3;
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// Name of the data; not compared, since data may move.
-    data: String,
-    class_names: Vec<String>,
-    split: OpenSetSplit,
+    pub(crate) data: String,
+    pub(crate) class_names: Vec<String>,
+    pub(crate) split: OpenSetSplit,
     /// Whether the unseen classes were drawn at random.
-    unseen_drawn: bool,
+    pub(crate) unseen_drawn: bool,
     /// Warnings about data and split.
-    warnings: Vec<String>,
-    normalisation: Normalisation,
-    shape: ImageShape,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) normalisation: Normalisation,
+    pub(crate) shape: ImageShape,
     /// Names of the columns of vectors, if their table has them.
-    columns: Option<Vec<String>>,
+    pub(crate) columns: Option<Vec<String>>,
     /// Number of training samples per known class.
-    counts: Vec<u64>,
+    pub(crate) counts: Vec<u64>,
     /// Name of each sample; the next three lists have an entry for each, in this order.
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Class, as an index into `class_names`.
-    labels: Vec<u32>,
-    parts: Vec<SplitPart>,
+    pub(crate) labels: Vec<u32>,
+    pub(crate) parts: Vec<SplitPart>,
     /// See [`SampleSet::digest`].
-    digests: Vec<u64>,
+    pub(crate) digests: Vec<u64>,
     /// The part of each sample in the data itself, marked or drawn; absent in records that were written before it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    own_parts: Option<Vec<Part>>,
+    pub(crate) own_parts: Option<Vec<Part>>,
     /// The samples that the initial weights were trained on; absent if there are none, or if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trained_before: Option<TrainedSamples>,
+    pub(crate) trained_before: Option<TrainedSamples>,
 }
 
 impl Record {
-    /// The record of a prepared set.
-    pub fn of(prepared: &Prepared) -> Self {
-        let set = &prepared.set;
-        Self {
-            data: set.name().to_owned(),
-            class_names: set.class_names().to_vec(),
-            split: prepared.split.clone(),
-            unseen_drawn: prepared.unseen_drawn,
-            warnings: prepared.warnings.clone(),
-            normalisation: prepared.normalisation.clone(),
-            shape: set.shape(),
-            columns: set.columns().map(<[String]>::to_vec),
-            counts: prepared.training_counts(),
-            names: (0..set.len()).map(|sample| set.sample_id(sample)).collect(),
-            labels: set.labels().to_vec(),
-            parts: prepared.parts.clone(),
-            digests: (0..set.len()).map(|sample| set.digest(sample)).collect(),
-            own_parts: Some((0..set.len()).map(|sample| set.part(sample)).collect()),
-            trained_before: prepared.trained_before.clone(),
-        }
-    }
-
     /// Names of the known classes, in the order of the rows of their centres.
     pub fn known_classes(&self) -> impl Iterator<Item = &str> {
         self.split.known().iter().map(|class| self.class_names[*class as usize].as_str())
@@ -186,26 +160,6 @@ impl Record {
             None if found.len() == expected.len() => None,
             None => Some(format!("no names of columns, expected `{}` and so on", expected[0])),
         }
-    }
-
-    /// Checks that `prepared` is the same data with the same split and normalisation.
-    ///
-    /// # Errors
-    /// [`Error::DataChanged`], which names the changes.
-    pub fn require_same(&self, prepared: &Prepared) -> Result<(), Error> {
-        self.require_same_samples(&prepared.set)?;
-        let what = if let Err(reason) = self.require_same_parts(&prepared.parts) {
-            reason
-        } else if self.split != prepared.split {
-            "other classes are unseen".to_owned()
-        } else if self.counts != prepared.training_counts() {
-            "other samples are trained on".to_owned()
-        } else if self.normalisation != prepared.normalisation {
-            "the normalisation is another".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(Error::DataChanged { data: prepared.set.name().to_owned(), changes: what })
     }
 
     /// Checks the use of each sample; the error names the first that differs.
@@ -314,61 +268,6 @@ impl Record {
     }
 }
 
-impl Prepared {
-    /// Writes the split and the [`Record`] of this data into `folder`; returns the checksum of the record.
-    ///
-    /// # Errors
-    /// Those of writing.
-    pub fn write_record(&self, folder: &Path) -> Result<u32, Error> {
-        self.split_file().write(folder.join(SPLIT_FILE))?;
-        Record::of(self).write(folder)
-    }
-
-    /// Opens the data of `config` again, with the split and normalisation that [`write_record`](Self::write_record) wrote into `folder`.
-    ///
-    /// # Errors
-    /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
-    pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
-        let (record, _) = Record::read(folder)?;
-        let preprocessing = fine_tuning::preprocessing_of_run(config)?;
-        let set = open(&config.data, preprocessing, record.columns()).map_err(changed_folders)?;
-        record.require_same_samples(&set)?;
-        let path = folder.join(SPLIT_FILE);
-        let parts = SplitFile::read(&path)?.parts_of(&set, &path)?;
-        record.require_same_parts(&parts).map_err(|reason| Error::BadFile { path, reason })?;
-        let normalisation = Some(record.normalisation().clone());
-        let mut prepared = Self::of_division(set, config, record.division(), normalisation)?;
-        record.require_same(&prepared)?;
-        record.warnings().clone_into(&mut prepared.warnings);
-        record.trained_before.clone_into(&mut prepared.trained_before);
-        if let Some(classes) = &mut prepared.classes {
-            record.data.clone_into(&mut classes.data);
-        }
-        Ok(prepared)
-    }
-}
-
-/// Errors of data that a run has read before. Their advice is to choose another setting, which a run that resumes cannot do.
-fn changed_folders(error: Error) -> Error {
-    use widemargin_data::Error as Data;
-    let (path, changes) = match error {
-        Error::Data(Data::MixedFolders { path, parts, others, .. }) => (
-            path,
-            format!("it now has folders that are named like parts ({parts}) next to others ({others})"),
-        ),
-        Error::Data(Data::UnclearParts { path, found, .. }) => (path, format!("now {found}")),
-        Error::Data(Data::PartInOneFolder { path, part, folder, .. }) => {
-            (path, format!("now all images of the part `{part}` are in the folder `{folder}`"))
-        }
-        Error::Data(Data::NoPartFolders { path }) => (path, "it has no part folders any more".to_owned()),
-        Error::Data(Data::TooManyBad { path, bad, files, first, .. }) => {
-            (path, format!("{bad} of {files} images cannot be used: {first}"))
-        }
-        other => return other,
-    };
-    Error::DataChanged { data: path.display().to_string(), changes }
-}
-
 /// The sorted digests of each class.
 fn by_class<'a>(
     names: &'a [String],
@@ -394,6 +293,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Config, Prepared};
     use widemargin_data::{VectorOptions, VectorSet};
 
     fn set(change: impl FnOnce(&mut Vec<f32>, &mut Vec<String>)) -> SampleSet {

@@ -40,6 +40,10 @@ pub(crate) fn classes(config: &Config) -> Result<WeightsClasses, Error> {
     if let Some(stored) = &m.weights_classes {
         return Ok(WeightsClasses::Listed(stored.clone()));
     }
+    if m.from.is_some() {
+        // Its classes were stored, unless their names take too much room.
+        return Ok(WeightsClasses::Unlisted);
+    }
     // A configuration with a normalisation is of a run that has started, and it would have stored the classes.
     let Some(path) = m.weights.as_ref().filter(|path| path.exists()) else { return Ok(WeightsClasses::None) };
     if Weights::read(path)?.names() != Names::Own {

@@ -50,7 +50,7 @@ pub fn evaluate_untrained(config: &Config, data: &Prepared) -> Result<Evaluation
     let mut config = config.clone();
     config.objective.resolve(data.split.known().len(), config.model.embedding)?;
     let mut trainer = Trainer::new(&config, data)?;
-    trainer.load_weights(&config)?;
+    trainer.load_weights(&config, data)?;
     evaluate(&trainer.model(data)?, data)
 }
 

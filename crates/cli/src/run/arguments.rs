@@ -61,6 +61,16 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
+    /// Whether data was given.
+    pub(crate) fn has_data(&self) -> bool {
+        self.data.is_some() || self.built_in
+    }
+
+    /// Whether unseen classes are to be drawn or are in a given split file.
+    pub(crate) fn chooses_unseen(&self) -> bool {
+        self.unseen.is_some() || self.split.is_some()
+    }
+
     /// Whether a configuration file was given.
     pub(crate) fn has_file(&self) -> bool {
         self.config.is_some()
@@ -101,8 +111,7 @@ impl RunArguments {
                 };
                 let mut config = Config::from_toml_checked(path, &text, check)?;
                 // The run stores where its data is, and can be resumed from any folder.
-                let d = &mut config.data;
-                for path in [&mut d.path, &mut d.labels, &mut d.split, &mut config.model.weights] {
+                for (_, path) in config.paths_mut() {
                     *path = path.as_deref().map(absolute);
                 }
                 if is_changed(&text) {

@@ -45,7 +45,7 @@ impl Untrained {
     fn new(config: &Config, prepared: &Prepared, trainer: &Trainer, by: AccuracyBy) -> anyhow::Result<Self> {
         let accuracy = (by.untrained(trainer, prepared)?, by);
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
-        let weights = config.model.weights.as_ref();
+        let weights = config.model.weights.as_ref().or(config.model.from.as_ref());
         Ok(Self {
             weights: weights.map_or_else(|| RANDOM.to_owned(), |path| path.display().to_string()),
             measures: Measures::new(accuracy, &evaluation, prepared.split.is_closed()),

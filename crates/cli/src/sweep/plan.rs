@@ -15,10 +15,11 @@ use widemargin_train::Config;
 const MOST_RUNS: usize = 10_000;
 
 /// Keys outside `[data]` that decide the split or the normalisation, which all runs share.
-const OF_DATA: [&str; 6] = [
+const OF_DATA: [&str; 7] = [
     "training.limit",
     "training.evaluate_every",
     "model.weights",
+    "model.from",
     "model.mean",
     "model.deviation",
     "model.weights_classes",

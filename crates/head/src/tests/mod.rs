@@ -4,6 +4,7 @@ mod auto;
 mod classes;
 mod communicator;
 mod half;
+mod inherit;
 mod modes;
 mod products;
 mod promises;

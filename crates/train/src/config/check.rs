@@ -69,13 +69,7 @@ impl Config {
 
     fn check_data(&self) -> Result<(), Error> {
         let d = &self.data;
-        let paths = [
-            ("data.path", &d.path),
-            ("data.labels", &d.labels),
-            ("data.split", &d.split),
-            ("model.weights", &self.model.weights),
-        ];
-        for (key, path) in paths {
+        for (key, path) in self.clone().paths_mut() {
             if let Some(path) = path {
                 // the run folder's configuration contains the path, and TOML is Unicode
                 require(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
@@ -126,6 +120,10 @@ impl Config {
         require((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
         require(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")?;
+        if let (Some(weights), Some(_)) = (&m.weights, &m.from) {
+            let expected = "none, because the run in model.from has its own";
+            require(false, "model.weights", &weights.display(), expected)?;
+        }
         let finite = m.mean.iter().all(|mean| mean.is_finite());
         require(finite, "model.mean", &format!("{:?}", m.mean), "finite numbers")?;
         let above = m.deviation.iter().all(|deviation| positive(f64::from(*deviation)));

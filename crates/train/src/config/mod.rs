@@ -189,6 +189,10 @@ pub struct ModelConfig {
     /// Pretrained weights: a safetensors file of PyTorch weights, or a model of this program. Read when a run starts, not when it resumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// The folder of a run that this run continues on other data: with its preprocessing and backbone, the centres of its classes and the state
+    /// of its optimisers. Read when a run starts, not when it resumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// Beginnings of the names of parameters that are not trained, in this program's naming or PyTorch's; frozen normalisation layers use
     /// and keep their running statistics.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -200,7 +204,7 @@ pub struct ModelConfig {
     /// Standard deviations, one value per channel, together with `mean`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deviation: Vec<f32>,
-    /// Classes that `weights` were trained on and that were unseen, as their file lists them. Stored when a run starts.
+    /// Classes that `weights`, or the run in `from`, were trained on and that were unseen, as they are listed there. Stored when a run starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_classes: Option<TrainingClasses>,
 }
@@ -213,6 +217,7 @@ impl Default for ModelConfig {
             dropout: 0.0,
             hidden: vec![512],
             weights: None,
+            from: None,
             freeze: Vec::new(),
             mean: Vec::new(),
             deviation: Vec::new(),
@@ -554,15 +559,23 @@ impl Config {
         let text = |config: &Self| toml::to_string(config);
         text(self).unwrap_or_else(|_| {
             let mut rest = self.clone();
-            for path in
-                [&mut rest.data.path, &mut rest.data.labels, &mut rest.data.split, &mut rest.model.weights]
-                    .into_iter()
-                    .flatten()
-            {
-                *path = path.to_string_lossy().into_owned().into();
+            for (_, path) in rest.paths_mut() {
+                *path = path.take().map(|path| path.to_string_lossy().into_owned().into());
             }
             text(&rest).expect("numbers, strings and lists of them always have a TOML form")
         })
+    }
+
+    /// The settings that are paths, by key.
+    pub fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 5] {
+        let (d, m) = (&mut self.data, &mut self.model);
+        [
+            ("data.path", &mut d.path),
+            ("data.labels", &mut d.labels),
+            ("data.split", &mut d.split),
+            ("model.weights", &mut m.weights),
+            ("model.from", &mut m.from),
+        ]
     }
 
     /// A smaller, quicker run, for tests and a first try: fewer images, epochs and images per batch.

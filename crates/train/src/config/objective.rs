@@ -204,6 +204,11 @@ impl ObjectiveConfig {
         Ok(objective)
     }
 
+    /// The margins of the known classes, if they are given one by one.
+    pub(crate) fn class_margins(&self) -> Option<&Value> {
+        self.parameters.get(CLASS_MARGINS)
+    }
+
     /// The objective with one margin per class by `counts`, the numbers of training samples, if that is configured.
     ///
     /// # Errors

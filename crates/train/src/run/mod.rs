@@ -1,10 +1,10 @@
 //! A run: from the first step, or from a checkpoint, to the last step.
 
 mod folder;
-mod settings;
+pub(crate) mod settings;
 
 use crate::checkpoint;
-use crate::config::{Config, KeptModel};
+use crate::config::Config;
 use crate::leak;
 use crate::log::{Metrics, RunLog};
 use crate::progress::{Observer, Silent};
@@ -148,7 +148,7 @@ pub fn train_until(
         }
         (settings.epochs().to_vec(), origin, log)
     } else {
-        for message in trainer.load_weights(config)? {
+        for message in trainer.load_weights(config, prepared)? {
             observer.message(&message);
         }
         if run.config().is_some() {
@@ -344,26 +344,12 @@ pub fn identity(folder: &Path) -> Result<RunIdentity, Error> {
 /// edited; [`Error::NoCheckpoint`].
 pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     configuration(folder)?;
-    let found = checkpoint::newest(folder)?;
     let settings = Settings::read(folder)?;
     let (record, samples) = Record::read(folder)?;
     let config = settings.config().clone();
-    let known: Vec<&str> = record.known_classes().collect();
-    let mut trainer = Trainer::of_shape(&config, record.shape(), (&known, record.counts()))?;
     let origin = RunIdentity { settings: settings.checksum(), samples };
-    let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
-    let done = trainer.load(&found.parts, origin).map_err(bad)?;
-    let mut step = done.step;
-    // The model of the run is that of its best epoch.
-    let best = done.validation.and_then(|validation| validation.best);
-    let best = best.filter(|best| config.training.keep == KeptModel::Best && best.step != step);
-    if let Some(best) = best {
-        let found = checkpoint::at(folder, best.step)?;
-        let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
-        step = trainer.load(&found.parts, origin).map_err(bad)?.step;
-    }
-    let (folder, warnings) = (folder.to_owned(), found.warnings);
-    Ok(Reopened { folder, config, record, trainer, step, warnings })
+    let (trainer, step, warnings) = Trainer::reopened(&config, &record, folder, origin)?;
+    Ok(Reopened { folder: folder.to_owned(), config, record, trainer, step, warnings })
 }
 
 #[cfg(test)]

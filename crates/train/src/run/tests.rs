@@ -1,5 +1,6 @@
 //! Small runs on the built-in images: repeated, stopped and resumed, and failing.
 
+mod continued;
 mod validation;
 
 use super::*;

@@ -4,6 +4,7 @@
 
 mod average;
 mod health;
+mod start;
 mod state;
 mod step;
 #[cfg(test)]
@@ -153,29 +154,6 @@ impl Trainer {
             average,
             products,
         })
-    }
-
-    /// Checks that a run with the settings of `config` can be trained on this data, by building its model and its first batches.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new) and [`load_weights`](Self::load_weights), and for a sampler that cannot make batches.
-    pub fn require(config: &Config, prepared: &Prepared) -> Result<(), Error> {
-        let mut config = config.clone();
-        config.training.loader_threads = 0;
-        config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
-        prepared.steps(&config, (0, 0))?;
-        Self::new(&config, prepared)?.load_weights(&config).map(|_| ())
-    }
-
-    /// Loads the configured weights into the backbone, if there are any; returns messages about them for the user.
-    ///
-    /// # Errors
-    /// If the weights cannot be read or do not fit.
-    pub fn load_weights(&mut self, config: &Config) -> Result<Vec<String>, Error> {
-        let (backbone, messages) = fine_tuning::weights_in(config, self.backbone.clone())?;
-        self.average = Average::new(config.training.average, &backbone);
-        self.backbone = backbone;
-        Ok(messages)
     }
 
     /// The backbone as it is trained, not averaged.

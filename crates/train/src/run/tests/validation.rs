@@ -1,6 +1,7 @@
 //! Runs that are evaluated while they are trained.
 
 use super::*;
+use crate::config::KeptModel;
 use widemargin_data::SplitPart;
 
 /// Ten steps per epoch, with a rate at which the evaluations rise and fall.
