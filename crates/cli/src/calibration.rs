@@ -34,6 +34,9 @@ pub(crate) enum ChosenFor {
 /// The size in bytes and the checksum of a model file.
 pub(crate) type ModelFile = (u64, u32);
 
+/// A model, and whether its embeddings are averaged over the image and its mirror image.
+pub(crate) type ScoredBy = (ModelFile, bool);
+
 /// A cohort whose scores normalise others, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +113,9 @@ pub(crate) struct SavedCalibration {
     /// The model whose scores they were; absent if the embeddings do not state it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<ModelFile>,
+    /// Whether the embeddings were averaged over the image and its mirror image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    flip: bool,
     /// How the enrolled embeddings of a class were combined into templates; absent if single embeddings were compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) templates: Option<Templates>,
@@ -142,6 +148,7 @@ impl SavedCalibration {
             impostor: found.impostor,
             warnings,
             model: None,
+            flip: false,
             templates: None,
             cohort: None,
             checksum: None,
@@ -154,9 +161,9 @@ impl SavedCalibration {
         Ok(Self { checksum: Some(self.computed_checksum()?), ..self })
     }
 
-    /// As a calibration of the scores of one model.
-    pub(crate) fn of(self, model: ModelFile) -> anyhow::Result<Self> {
-        Self { model: Some(model), ..self }.sealed()
+    /// As a calibration of the scores of one model, with or without flip averaging.
+    pub(crate) fn of(self, (model, flip): ScoredBy) -> anyhow::Result<Self> {
+        Self { model: Some(model), flip, ..self }.sealed()
     }
 
     /// As a calibration of scores that were compared in this way.
@@ -238,26 +245,35 @@ impl SavedCalibration {
             "{}: found a calibration of scores that a cohort normalised, expected one of cosines",
             path.display()
         );
-        let warning = saved.require_model(path, (model.fingerprint().map(model_file), &place.display()))?;
+        let file = model.fingerprint().map(|fingerprint| (model_file(fingerprint), model.flips()));
+        let warning = saved.require_model(path, (file, &place.display()))?;
         saved.warnings.extend(warning);
         Ok(Some(saved))
     }
 
     /// Rejects a calibration, read from `path`, of another model than `model`, which is that of `of`. Returns a warning if one of both is
-    /// unknown.
+    /// unknown, or if only one of both is with flip averaging.
     pub(crate) fn require_model(
         &self,
         path: &Path,
-        (model, of): (Option<ModelFile>, &dyn std::fmt::Display),
+        (model, of): (Option<ScoredBy>, &dyn std::fmt::Display),
     ) -> anyhow::Result<Option<String>> {
         let path = path.display();
         let unknown = match (self.model, model) {
-            (Some(own), Some(model)) => {
+            (Some(own), Some((model, flip))) => {
                 ensure!(
                     own == model,
                     "{path}: the calibration of another model than {of}: their cosines mean different things; calibrate again with `eval calibrate`"
                 );
-                return Ok(None);
+                let how = |flip| if flip { "with" } else { "without" };
+                return Ok((self.flip != flip).then(|| {
+                    format!(
+                        "{path} is of embeddings made {} --flip, and these are made {here} it: averaging over mirror images changes the cosines, \
+                         so its threshold, error rates and probabilities do not hold. Calibrate on embeddings made {here} it.",
+                        how(self.flip),
+                        here = how(flip)
+                    )
+                }));
             }
             (None, _) => format!("{path} does not state which model it is for"),
             (_, None) => format!("{of} does not state which model made it"),

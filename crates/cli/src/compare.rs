@@ -37,6 +37,9 @@ pub(crate) struct CompareArguments {
     /// calibration
     #[arg(long, value_name = "SHARE", conflicts_with = "threshold")]
     prior: Option<f64>,
+    /// Average the embeddings of each image and its mirror image (left and right exchanged); use a calibration that was made with --flip
+    #[arg(long)]
+    flip: bool,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -137,7 +140,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
             "--threshold: found {threshold}, expected a cosine from -1 to 1"
         );
     }
-    let (model, unfinished) = loaded::load(&arguments.model)?;
+    let (model, unfinished) = loaded::load(&arguments.model, arguments.flip)?;
     let saved = calibration(arguments, &model)?;
     let ((a, skipped_a), (b, skipped_b)) =
         (images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?);

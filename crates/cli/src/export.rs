@@ -24,6 +24,9 @@ pub(crate) struct ExportArguments {
     /// Calibration file to store in the model [default: calibration.json of the run, if it has one]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Average the embeddings of each image and its mirror image in the graph, which then takes twice as long
+    #[arg(long)]
+    flip: bool,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -47,7 +50,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         file.display()
     );
     check_file(file)?;
-    let (model, unfinished) = loaded::load(&arguments.model)?;
+    let (model, unfinished) = loaded::load(&arguments.model, arguments.flip)?;
     if let Some(warning) = unfinished {
         say!("warning: {warning}");
     }
@@ -84,7 +87,8 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         }
     }
     let output = &metadata.output;
-    writeln!(out, "output {}: [batch, {}], each row of length one", output.name, output.dimension)?;
+    let flip = if output.flip { ", averaged over the image and its mirror image" } else { "" };
+    writeln!(out, "output {}: [batch, {}], each row of length one{flip}", output.name, output.dimension)?;
     match calibration {
         Some(found) => writeln!(out, "same if cosine >= {:.4}", found.threshold)?,
         None => writeln!(out, "the model has no calibration.json, so the file contains no threshold")?,

@@ -1,13 +1,17 @@
 //! Loads a model for a command that uses it, and says what the user must know about its run and about the images it reads.
 
+use anyhow::anyhow;
 use std::path::Path;
 use widemargin_data::PixelFacts;
 use widemargin_embedder::{Fingerprint, Model};
 
-/// Loads the model of a run or of a file. The warning says that its run was extended and has not ended, so that it is a model of fewer epochs than
-/// the configuration of the run has.
-pub(crate) fn load(path: &Path) -> anyhow::Result<(Model, Option<String>)> {
-    let model = Model::load(path)?;
+/// Loads the model of a run or of a file, with flip averaging if `flip`. The warning says that its run was extended and has not ended, so that it is
+/// a model of fewer epochs than the configuration of the run has.
+pub(crate) fn load(path: &Path, flip: bool) -> anyhow::Result<(Model, Option<String>)> {
+    let mut model = Model::load(path)?;
+    if flip {
+        model = model.with_flip().map_err(|error| anyhow!("--flip: {}: {error}", path.display()))?;
+    }
     let warning = model.fingerprint().and_then(|fingerprint| unfinished(path, fingerprint));
     Ok((model, warning))
 }

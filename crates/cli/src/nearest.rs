@@ -51,6 +51,9 @@ pub(crate) struct NearestArguments {
     /// Also list rows of the file that are the query itself: the same id, or an equal embedding
     #[arg(long, conflicts_with = "row")]
     keep_self: bool,
+    /// Average the embeddings of each query and its mirror image, if the file was made with `embed --flip`
+    #[arg(long, conflicts_with = "row")]
+    flip: bool,
     /// Use this row of the file as the query: its id, or its number if rows have no ids; may be repeated
     #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
     row: Vec<String>,
@@ -164,7 +167,7 @@ fn by_model(
     gallery: &EmbeddingTable,
     searched: &Embeddings,
 ) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
-    let (model, unfinished) = loaded::load(path)?;
+    let (model, unfinished) = loaded::load(path, arguments.flip)?;
     let mut about: Vec<String> = unfinished.into_iter().collect();
     ensure!(
         model.dim() == gallery.dim,

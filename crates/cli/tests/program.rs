@@ -23,6 +23,8 @@ mod embedding;
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/flip.rs"]
+mod flip;
 #[path = "program/foreign.rs"]
 mod foreign;
 #[path = "program/groups.rs"]

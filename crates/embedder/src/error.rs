@@ -90,6 +90,11 @@ pub enum Error {
         /// How the training images were read.
         expected: Preprocessing,
     },
+    /// Flip averaging of a model that takes no images.
+    #[error(
+        "flip averaging is for images; the model takes vectors (it was trained on a table of embeddings)"
+    )]
+    FlipOfVectors,
     /// The model takes another kind of input.
     #[error("the model takes {}", match takes {
         Takes::Images => "images, not vectors",

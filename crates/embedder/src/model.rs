@@ -35,6 +35,8 @@ pub struct Model {
     /// The backbone for the CPU, made at the first use there.
     inference: OnceLock<Inference>,
     products: ProductPrecision,
+    /// Whether an embedding is the sum of those of the image and its mirror image.
+    flips: bool,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -62,7 +64,7 @@ impl Model {
 
     fn of(description: Description, backbone: Backbone, device: Device) -> Self {
         let (inference, products) = (OnceLock::new(), ProductPrecision::F32);
-        Self { description, backbone, device, inference, products, fingerprint: None }
+        Self { description, backbone, device, inference, products, flips: false, fingerprint: None }
     }
 
     pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -83,6 +85,23 @@ impl Model {
     #[must_use]
     pub fn with_products(self, products: ProductPrecision) -> Self {
         Self { products, inference: OnceLock::new(), ..self }
+    }
+
+    /// The same model with flip averaging: the embedding of an image is the direction of the sum of its embedding and that of its mirror image (left
+    /// and right exchanged), both as the backbone computes them. Takes twice as long.
+    ///
+    /// # Errors
+    /// [`Error::FlipOfVectors`] for a model of vectors.
+    pub fn with_flip(self) -> Result<Self> {
+        if self.description.takes == Takes::Vectors {
+            return Err(Error::FlipOfVectors);
+        }
+        Ok(Self { flips: true, ..self })
+    }
+
+    /// Whether it averages over an image and its mirror image; see [`Model::with_flip`].
+    pub fn flips(&self) -> bool {
+        self.flips
     }
 
     /// The input of the model and how it was trained.
@@ -222,7 +241,7 @@ impl Model {
         }
         let mut embeddings = Vec::with_capacity(samples.len() * self.dim());
         for batch in evaluation_batches(set, samples, SAMPLES, &self.description.normalisation)? {
-            embeddings.extend(self.forward(batch?.pixels));
+            embeddings.extend(self.outputs(batch?.pixels));
         }
         self.directions(embeddings, |at| set.sample_id(samples[at] as usize))
     }
@@ -230,6 +249,18 @@ impl Model {
     fn require(&self, expected: Takes) -> Result<()> {
         let takes = self.description.takes;
         if takes == expected { Ok(()) } else { Err(Error::Takes { takes }) }
+    }
+
+    /// The embeddings of normalised samples before they are scaled to length one.
+    fn outputs(&self, values: Vec<f32>) -> Vec<f32> {
+        if !self.flips {
+            return self.forward(values);
+        }
+        let mut mirrored = values.clone();
+        mirrored.chunks_mut(self.description.shape().width).for_each(<[f32]>::reverse);
+        let mut sums = self.forward(values);
+        sums.iter_mut().zip(self.forward(mirrored)).for_each(|(sum, value)| *sum += value);
+        sums
     }
 
     /// The output of the backbone for normalised samples.
@@ -267,7 +298,7 @@ impl Model {
             for (pixels, values) in images {
                 self.description.normalisation.apply(pixels, shape, values)?;
             }
-            embeddings.extend(self.forward(values));
+            embeddings.extend(self.outputs(values));
         }
         self.directions(embeddings, name)
     }

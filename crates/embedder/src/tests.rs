@@ -223,3 +223,44 @@ fn errors_of_damaged_files_name_the_file() {
 }
 
 type TensorOf = safetensors::tensor::TensorView<'static>;
+
+/// The embedding is the direction of the sum of the two that the backbone computes, and does not depend on which of both images is given.
+#[test]
+fn flip_averaging_adds_the_embeddings_of_the_mirror_image() {
+    for name in [BackboneName::SmallCnn, BackboneName::Mlp, BackboneName::Identity] {
+        let description = description(name);
+        let numbers = weights(&description);
+        let plain = Model::new(description.clone(), &numbers).unwrap();
+        let flipped = Model::new(description, &numbers).unwrap().with_flip().unwrap();
+        assert_eq!((plain.flips(), flipped.flips()), (false, true));
+        let images = pixels(3, 1);
+        let mirrored: Vec<u8> = images.chunks(8).flat_map(|row| row.iter().rev().copied()).collect();
+        let found = flipped.embed_pixels(&images).unwrap();
+        // a sum of two numbers is the same in both orders
+        assert_eq!(found, flipped.embed_pixels(&mirrored).unwrap(), "{name}");
+        assert_ne!(found, plain.embed_pixels(&images).unwrap(), "{name}");
+        if name == BackboneName::Identity {
+            // Its output is the normalised pixels, so the sum is known without the model.
+            for (row, image) in found.chunks(64).zip(images.chunks(64)) {
+                let value = |at: usize| (f64::from(image[at]) / 255.0 - 0.4) / 0.3;
+                let sum: Vec<f64> = (0..64).map(|at| value(at) + value(at / 8 * 8 + 7 - at % 8)).collect();
+                let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
+                for (found, expected) in row.iter().zip(&sum) {
+                    assert!((f64::from(*found) - expected / length).abs() < 1e-6, "{found} {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn flip_averaging_of_vectors_is_refused() {
+    let mut description = description(BackboneName::Linear);
+    description.takes = Takes::Vectors;
+    description.preprocessing = None;
+    let input = ImageShape { channels: 1, height: 1, width: 8 };
+    description.backbone.input = input;
+    let model = Model::new(description.clone(), &weights(&description)).unwrap();
+    let error = model.with_flip().unwrap_err();
+    assert!(matches!(error, Error::FlipOfVectors) && error.to_string().contains("is for images"), "{error}");
+}

@@ -5,12 +5,16 @@
 //!       -> Abs -> ReduceMax -> Max 1 -> Div -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
 //! ```
 //!
+//! With flip averaging, the steps run on the mirrored input too, with the same weights, and the two results are added before the first `Abs`.
+//!
 //! Only images are divided by 255. Embeddings with values above 1 are divided by their largest one first, so that no square exceeds
 //! the range of `f32`. An embedding of zeros has no direction and stays zero.
 
 use crate::messages::{
-    Attribute, Dimension, Extent, FLOAT, Graph, Node, Shape, Tensor, TensorType, Type, ValueInfo,
+    Attribute, Dimension, Extent, FLOAT, Graph, INT64, Node, Shape, Tensor, TensorType, Type, ValueInfo,
 };
+use crate::metadata::Output;
+use std::collections::HashMap;
 use widemargin_embedder::{Description, Takes};
 use widemargin_model::steps::{Operation, Step, Values};
 
@@ -46,6 +50,39 @@ impl Builder {
         let (op_type, output) = (kind.to_owned(), vec![name.clone()]);
         self.nodes.push(Node { input, output, name: name.clone(), op_type, attribute: attributes });
         name
+    }
+
+    /// The input with its columns in reverse order.
+    fn mirrored(&mut self, images: &str, width: usize) -> String {
+        let name = format!("mirrored_{}.columns", self.nodes.len());
+        let columns = (0..width as i64).rev().flat_map(i64::to_le_bytes).collect();
+        self.tensors.push(Tensor {
+            dims: vec![width as i64],
+            data_type: INT64,
+            name: name.clone(),
+            raw_data: columns,
+        });
+        self.node("Gather", &[images, &name], vec![], vec![Attribute::of_int("axis", 3)])
+    }
+
+    /// Adds the nodes from the position `first` on a second time, with the same constants and the input `other` instead of `input`. Returns what
+    /// `result` is called there.
+    fn again(&mut self, first: usize, (input, other): (&str, &str), result: &str) -> String {
+        let mut renamed = HashMap::from([(input.to_owned(), other.to_owned())]);
+        for at in first..self.nodes.len() {
+            let mut node = self.nodes[at].clone();
+            for name in &mut node.input {
+                if let Some(other) = renamed.get(name) {
+                    name.clone_from(other);
+                }
+            }
+            for name in node.output.iter_mut().chain([&mut node.name]) {
+                let other = format!("{name}.mirrored");
+                renamed.insert(std::mem::replace(name, other.clone()), other);
+            }
+            self.nodes.push(node);
+        }
+        renamed.remove(result).unwrap_or_else(|| result.to_owned())
     }
 
     fn step(&mut self, operation: &Operation, inputs: &[&str]) -> String {
@@ -117,7 +154,7 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfo {
 }
 
 /// The graph of a model, with the names of its input and output.
-pub(crate) fn build(description: &Description, steps: &[Step], input: &str, output: &str) -> Graph {
+pub(crate) fn build(description: &Description, steps: &[Step], input: &str, output: &Output) -> Graph {
     let mut builder = Builder::default();
     let shape = description.shape();
     let images = description.takes == Takes::Images;
@@ -136,6 +173,8 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
     let deviation = by_channel(&normalisation.deviation);
     value = builder.node("Div", &[&value], vec![("deviation", deviation)], vec![]);
 
+    let mirrored = (output.flip && images).then(|| builder.mirrored(&value, shape.width));
+    let (first, start) = (builder.nodes.len(), value.clone());
     let mut values = vec![value];
     for step in steps {
         let inputs: Vec<String> = step.inputs.iter().map(|at| values[*at].clone()).collect();
@@ -143,7 +182,11 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
         values.push(builder.step(&step.operation, &inputs));
     }
 
-    let embedding = values.pop().unwrap_or_default();
+    let mut embedding = values.pop().unwrap_or_default();
+    if let Some(mirrored) = mirrored {
+        let other = builder.again(first, (&start, &mirrored), &embedding);
+        embedding = builder.node("Add", &[&embedding, &other], vec![], vec![]);
+    }
     let by_row = || vec![Attribute::of_ints("axes", [1]), Attribute::of_int("keepdims", 1)];
     let sizes = builder.node("Abs", &[&embedding], vec![], vec![]);
     let largest = builder.node("ReduceMax", &[&sizes], vec![], by_row());
@@ -153,7 +196,7 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
     let norm = builder.node("Max", &[&norm], vec![("least", scalar(LEAST_NORM))], vec![]);
     builder.node("Div", &[&embedding, &norm], vec![], vec![]);
     if let Some(last) = builder.nodes.last_mut() {
-        last.output = vec![output.to_owned()];
+        last.output = vec![output.name.clone()];
     }
 
     let sides = if images { vec![shape.channels, shape.height, shape.width] } else { vec![shape.values()] };
@@ -162,6 +205,6 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
         name: description.backbone.name.to_string(),
         initializer: builder.tensors,
         input: vec![value_info(input, &sides)],
-        output: vec![value_info(output, &[description.backbone.embedding])],
+        output: vec![value_info(&output.name, &[description.backbone.embedding])],
     }
 }

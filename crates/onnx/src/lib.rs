@@ -27,7 +27,7 @@ pub fn encode(model: &Model, calibration: Option<Calibration>) -> Result<Vec<u8>
     }
     let metadata = metadata(model, calibration);
     let (Input::Images { name, .. } | Input::Vectors { name, .. }) = &metadata.input;
-    let graph = graph::build(description, &model.steps(), name, &metadata.output.name);
+    let graph = graph::build(description, &model.steps(), name, &metadata.output);
     let value = serde_json::to_string(&metadata).expect("numbers and strings can always be written as JSON");
     let file = messages::Model {
         ir_version: messages::IR_VERSION,

@@ -15,6 +15,9 @@ pub(crate) const OPERATOR_SET: i64 = 17;
 /// `TensorProto.DataType.FLOAT`.
 pub(crate) const FLOAT: i32 = 1;
 
+/// `TensorProto.DataType.INT64`.
+pub(crate) const INT64: i32 = 7;
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Model {
     #[prost(int64, tag = "1")]

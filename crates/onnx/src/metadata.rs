@@ -88,6 +88,9 @@ pub struct Output {
     pub dimension: usize,
     /// `one`: the graph divides embeddings by their length, so that their dot product is the cosine.
     pub length: String,
+    /// Whether an embedding is averaged over the image and its mirror image, which the graph makes itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flip: bool,
 }
 
 /// One value per channel of an image, or one for all dimensions of a vector.
@@ -135,7 +138,12 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
             columns: description.columns.clone(),
         },
     };
-    let output = Output { name: "embeddings".to_owned(), dimension: model.dim(), length: "one".to_owned() };
+    let output = Output {
+        name: "embeddings".to_owned(),
+        dimension: model.dim(),
+        length: "one".to_owned(),
+        flip: model.flips(),
+    };
     let normalisation = InputNormalisation {
         mean: description.normalisation.mean.clone(),
         deviation: description.normalisation.deviation.clone(),

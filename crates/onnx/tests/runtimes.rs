@@ -69,16 +69,27 @@ const DEEP: [BackboneName; 4] =
     [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
 
 /// Number of [`models`].
-const SHALLOW: usize = BackboneName::ALL.len() - DEEP.len() + 4;
+const SHALLOW: usize = BackboneName::ALL.len() - DEEP.len() + 4 + FLIPPED.len();
 
-/// Every backbone except [`DEEP`] with images; those that take vectors also with vectors, one of them with huge embeddings.
+/// Backbones that are also written with flip averaging: with and without residual paths, with and without convolutions.
+const FLIPPED: [BackboneName; 5] = [
+    BackboneName::SmallCnn,
+    BackboneName::Iresnet18,
+    BackboneName::Resnet18,
+    BackboneName::Mlp,
+    BackboneName::Identity,
+];
+
+/// Every backbone except [`DEEP`] with images; those that take vectors also with vectors, one of them with huge embeddings; and [`FLIPPED`].
 fn models() -> impl Iterator<Item = (String, Model)> {
     let flat = BackboneName::ALL.into_iter().filter(|name| name.is_flat());
     let vectors = flat.map(|name| (format!("{name}-vectors"), model(name, Takes::Vectors)));
     let shallow = BackboneName::ALL.into_iter().filter(|name| !DEEP.contains(name));
     let images = shallow.map(|name| (name.to_string(), model(name, Takes::Images)));
     let huge = scaled(BackboneName::Linear, Takes::Vectors, HUGE);
-    images.chain(vectors).chain([("linear-huge".to_owned(), huge)])
+    let flipped = FLIPPED
+        .map(|name| (format!("{name}-flip"), model(name, Takes::Images).with_flip().expect("takes images")));
+    images.chain(vectors).chain([("linear-huge".to_owned(), huge)]).chain(flipped)
 }
 
 /// Shape and values of an input, and the embeddings of the model.
@@ -94,6 +105,16 @@ fn samples(model: &Model) -> (Vec<usize>, Vec<f32>, Vec<f32>) {
     let expected = model.embed_pixels(&pixels).unwrap();
     let values = pixels.iter().map(|pixel| f32::from(*pixel)).collect();
     (vec![SAMPLES, shape.channels, shape.height, shape.width], values, expected)
+}
+
+/// The weights are not stored twice, and nothing but the metadata and the mirrored pass is added.
+#[test]
+fn flip_averaging_adds_hardly_anything_to_the_file() {
+    let plain = encode(&model(BackboneName::Resnet18, Takes::Images), None).unwrap();
+    let flipped = encode(&model(BackboneName::Resnet18, Takes::Images).with_flip().unwrap(), None).unwrap();
+    let added = flipped.len() - plain.len();
+    assert!((500..20_000).contains(&added), "{added} of {}", plain.len());
+    assert!(model(BackboneName::Linear, Takes::Vectors).with_flip().is_err());
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub struct ModelMark {
     /// The classes of the model's training, if its file lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<TrainingClasses>,
+    /// Whether each embedding is averaged over the image and its mirror image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flip: bool,
     /// Whether the file has as many rows as were written, but other values: rows may be those of another model.
     #[serde(skip)]
     pub is_altered: bool,
@@ -124,16 +127,19 @@ pub fn model_of(embeddings: &Path, inside: Option<ModelMark>) -> Option<ModelMar
         rows: u64,
         #[serde(default)]
         classes: Option<TrainingClasses>,
+        #[serde(default)]
+        flip: bool,
     }
     let path = made_by_path(embeddings);
     let bytes = path.is_file().then(|| read_file(&path, MOST_TEXT).ok()).flatten();
     let beside = bytes.and_then(|bytes| serde_json::from_slice::<MadeBy>(&bytes).ok());
-    let marked = |MadeBy { model: (model_bytes, model_checksum), rows, classes }| ModelMark {
+    let marked = |MadeBy { model: (model_bytes, model_checksum), rows, classes, flip }| ModelMark {
         model_bytes,
         model_checksum,
         rows,
         values: None,
         classes,
+        flip,
         is_altered: false,
     };
     beside.map(marked).or(inside)

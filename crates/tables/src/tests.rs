@@ -707,6 +707,7 @@ fn the_model_that_made_a_file_is_stored_in_it() {
         rows: 3,
         values,
         classes,
+        flip: true,
         is_altered,
     };
     let mut endings = vec![("npy", false), ("safetensors", true), ("csv", false)];
@@ -742,6 +743,7 @@ fn rows_that_were_replaced_are_named() {
             rows: 3,
             values,
             classes: None,
+            flip: false,
             is_altered: false,
         };
         write_table(format, &mut out, rows, &About::default(), Some(&mark)).unwrap();

@@ -15,7 +15,7 @@ use crate::say::{results, say, shown};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
-pub(crate) use output::{mark_of, require_as_embedded, require_made_by};
+pub(crate) use output::{mark_of, require_as_embedded, require_made_by, require_same_flip};
 use paths::with_suffix;
 use rayon::prelude::*;
 use std::io::Write;
@@ -69,6 +69,9 @@ pub(crate) struct EmbedArguments {
     /// Precision: full, or mixed for products in bfloat16 with sums in f32, faster on processors that multiply bfloat16
     #[arg(long, value_name = "NAME", value_parser = crate::arguments::one_of::<PrecisionName>, default_value = "full")]
     precision: PrecisionName,
+    /// Average the embeddings of each image and its mirror image (left and right exchanged), as published results often do; takes twice as long
+    #[arg(long)]
+    flip: bool,
     /// File to write: ids, labels, cameras, splits and groups are columns of a .csv or .parquet, but written to NAME.names.csv for .npy and
     /// .safetensors; other columns of a manifest are always written to NAME.names.csv
     #[arg(long, short, value_name = "FILE")]
@@ -92,7 +95,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     if !unfinished.is_known() {
         output::require_room_for_names(out, format)?;
     }
-    let (model, unfinished_run) = loaded::load(&arguments.model)?;
+    let (model, unfinished_run) = loaded::load(&arguments.model, arguments.flip)?;
     if let Some(warning) = unfinished_run {
         say!("warning: {warning}");
     }
@@ -258,6 +261,7 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
         rows: input.rows(),
         dim: model.dim(),
         precision: arguments.precision,
+        flip: arguments.flip,
         samples,
     })
 }
@@ -424,6 +428,7 @@ mod tests {
             parts: PartFolders::default(),
             max_bad: None,
             precision: PrecisionName::Full,
+            flip: false,
             out: "out.npy".into(),
         };
         let input = Input::Idx(Box::new(ImageSet::embedded()));

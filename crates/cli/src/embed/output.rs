@@ -8,6 +8,7 @@ use super::paths::with_suffix;
 use crate::progress;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use widemargin_durable::{
@@ -33,6 +34,9 @@ pub(super) struct MadeBy {
     /// The classes of the model's training, if its file lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     classes: Option<TrainingClasses>,
+    /// Whether each embedding is averaged over the image and its mirror image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    flip: bool,
     /// Size in bytes and checksum of the file of embeddings.
     #[serde(default)]
     file: Option<(u64, u32)>,
@@ -45,8 +49,8 @@ impl MadeBy {
     /// What `model` made of `input` in this precision.
     pub(super) fn new(model: &Model, input: PathBuf, precision: PrecisionName, rows: usize) -> Self {
         let classes = model.description().classes.clone();
-        let (model, dim) = (identity(model), model.dim());
-        Self { model, input, rows, dim, precision, classes, file: None, names: None }
+        let (flip, model, dim) = (model.flips(), identity(model), model.dim());
+        Self { model, input, rows, dim, precision, classes, flip, file: None, names: None }
     }
 
     /// Writes it next to the file of embeddings.
@@ -63,6 +67,7 @@ impl MadeBy {
             rows: self.rows as u64,
             values: None,
             classes: self.classes.clone(),
+            flip: self.flip,
             is_altered: false,
         }
     }
@@ -100,7 +105,7 @@ pub(crate) fn mark_of(embeddings: &Path, inside: Option<ModelMark>) -> anyhow::R
     let is_altered = inside.as_ref().is_some_and(|inside| inside.is_altered);
     let mark = ModelMark { is_altered, ..made.mark() };
     ensure!(
-        inside.is_none_or(|inside| inside.is_same_model(&mark)),
+        inside.is_none_or(|inside| inside.is_same_model(&mark) && inside.flip == mark.flip),
         "{}: made by a different model than {} states; remove the file that is wrong",
         embeddings.display(),
         about.display()
@@ -133,12 +138,30 @@ pub(crate) fn require_made_by(
         (mark.model_bytes, mark.model_checksum) == (bytes as u64, checksum),
         "{path}: made by a different model than {of}; embeddings of two models cannot be compared"
     );
+    require_same_flip(&path, mark.flip, &"the queries", model.flips())?;
     let written = mark.rows;
     Ok((rows as u64 > written).then(|| {
         format!(
             "{path} has {rows} rows, but `embed` wrote {written}: rows were added, perhaps of another model"
         )
     }))
+}
+
+/// Rejects embeddings that are averaged over mirror images together with those that are not: their cosines mean different things.
+pub(crate) fn require_same_flip(
+    path: &dyn Display,
+    flip: bool,
+    other: &dyn Display,
+    other_flip: bool,
+) -> anyhow::Result<()> {
+    let how = |flip| if flip { "with" } else { "without" };
+    ensure!(
+        flip == other_flip,
+        "{path}: made {} --flip, but {other} {} it; use --flip for both or for neither",
+        how(flip),
+        how(other_flip)
+    );
+    Ok(())
 }
 
 fn size_and_checksum(path: &Path) -> anyhow::Result<(u64, u32)> {

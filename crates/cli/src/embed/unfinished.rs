@@ -39,6 +39,9 @@ pub(super) struct Made {
     /// Absent in files that were begun before there was a choice.
     #[serde(default)]
     pub(super) precision: PrecisionName,
+    /// Whether each embedding is averaged over the image and its mirror image.
+    #[serde(default)]
+    pub(super) flip: bool,
     /// Checksum of the names of all images; for a table, of its size and the time of its last change.
     pub(super) samples: u32,
 }

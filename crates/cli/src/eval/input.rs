@@ -1,8 +1,8 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
 use super::selection::{EvaluatedPart, Selection, leave_out, select};
-use crate::calibration::{ModelFile, Templates, model_file};
-use crate::embed::mark_of;
+use crate::calibration::{ScoredBy, Templates, model_file};
+use crate::embed::{mark_of, require_same_flip};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use std::collections::{BTreeSet, HashSet};
@@ -102,6 +102,7 @@ impl Shared {
                 path.display(),
                 of.display()
             );
+            require_same_flip(&path.display(), mark.flip, &of.display(), first.flip)?;
         } else {
             self.unmarked.get_or_insert_with(|| path.to_owned());
         }
@@ -129,9 +130,10 @@ impl Shared {
     }
 
     /// The model of all files that were read; `None` if one of them does not state it.
-    pub(crate) fn model(&self) -> Option<ModelFile> {
+    pub(crate) fn model(&self) -> Option<ScoredBy> {
         let known = self.unmarked.is_none() && !self.has_other_rows;
-        self.mark.as_ref().filter(|_| known).map(|(mark, _)| (mark.model_bytes, mark.model_checksum))
+        let mark = self.mark.as_ref().filter(|_| known).map(|(mark, _)| mark);
+        mark.map(|mark| ((mark.model_bytes, mark.model_checksum), mark.flip))
     }
 
     /// Sentences on the files that were read since the last call.

@@ -3,7 +3,7 @@
 use super::copies::{self, SelfArguments, crowded, repeated};
 use super::input::{self, SetArguments, Shared, both, explained};
 use crate::arguments::without_effect;
-use crate::calibration::{Comparison, ModelFile, SavedCohort, Templates};
+use crate::calibration::{Comparison, SavedCohort, ScoredBy, Templates};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -130,7 +130,7 @@ pub(crate) struct Compared {
     /// The kind of score: `cosine` or a normalised score.
     pub(crate) score: &'static str,
     /// The model of the embeddings, if their files state it.
-    pub(crate) model: Option<ModelFile>,
+    pub(crate) model: Option<ScoredBy>,
     /// What the two sides are, as calibrations record it.
     pub(crate) comparison: Comparison,
     /// The file that errors about the pairs name.

@@ -295,7 +295,7 @@ impl Session {
                 }
                 saved.warnings.extend(report.verdict.clone());
                 saved
-                    .of(model_file(Fingerprint::read(folder.join(MODEL_FILE))?))?
+                    .of((model_file(Fingerprint::read(folder.join(MODEL_FILE))?), false))?
                     .write(&folder.join(CALIBRATION_FILE))
             }
             Err(error) => {
