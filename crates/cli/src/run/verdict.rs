@@ -85,9 +85,9 @@ mod tests {
             gradient_norm: 1.0,
             samples_per_second: 1.0,
         };
-        // Only the end counts.
+        // Only the last twentieth counts: three of these 43.
         let mut all = vec![Metrics { accuracy: 0.0, ..metrics.clone() }; 40];
-        all.extend(vec![metrics; 2]);
+        all.extend(vec![metrics; 3]);
         all
     }
 
