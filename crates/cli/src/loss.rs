@@ -1,7 +1,7 @@
 //! `widemargin loss`: the value and gradients of an objective, the list of objectives, and `loss check`, which compares this
 //! program with the reference values of another framework.
 
-use crate::say::{results, say, shown};
+use crate::say::{results, say, shown, wrapped};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -18,9 +18,6 @@ use widemargin_objective::{
 
 /// Largest relative error that `check` accepts in `f64` and `f32`.
 const TOLERANCE: [f64; 2] = [1e-9, 1e-4];
-
-/// Columns of the printed list.
-const WIDTH: usize = 80;
 
 /// Columns of the names in the list.
 const NAMES: usize = 22;
@@ -250,23 +247,6 @@ fn details(entry: &CatalogueEntry) -> String {
         text.push_str(&wrapped("      ", &parameter.domain.to_string(), 6));
     }
     text
-}
-
-/// Words after a beginning, broken at the width of the list; further lines are indented.
-fn wrapped(beginning: &str, words: &str, indent: usize) -> String {
-    let (mut text, mut line) = (String::new(), beginning.to_owned());
-    for word in words.split(' ').filter(|word| !word.is_empty()) {
-        let gap = if line.ends_with(' ') || line.is_empty() { "" } else { " " };
-        if line.chars().count() + gap.len() + word.chars().count() > WIDTH && !line.trim().is_empty() {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            line = " ".repeat(indent) + word;
-        } else {
-            line.push_str(gap);
-            line.push_str(word);
-        }
-    }
-    text + line.trim_end() + "\n"
 }
 
 /// What an objective is evaluated on.

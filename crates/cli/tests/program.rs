@@ -49,6 +49,8 @@ mod resume;
 mod row_numbers;
 #[path = "program/settings.rs"]
 mod settings;
+#[path = "program/summary.rs"]
+mod summary;
 #[path = "program/terminal.rs"]
 mod terminal;
 #[path = "program/training.rs"]

@@ -95,6 +95,14 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         Vec::new()
     };
     let tables = vec![table("", ["", "value"], rows)];
-    Findings { title: "Calibration", lead: compared.lead, tables, warnings, figures, json }
-        .show(&arguments.output)
+    Findings {
+        title: "Calibration",
+        lead: compared.lead,
+        tables,
+        warnings,
+        figures,
+        json,
+        summary: Vec::new(),
+    }
+    .show(&arguments.output)
 }

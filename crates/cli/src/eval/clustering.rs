@@ -19,6 +19,18 @@ const ASSIGNMENTS: FileKind = FileKind { name: "a file of assignments", mark: "l
 pub(crate) struct ClusteringArguments {
     #[command(flatten)]
     set: SetArguments,
+    #[command(flatten)]
+    method: MethodArguments,
+    /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
+    #[arg(long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
+    assignments: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// How to cluster.
+#[derive(Args, Default)]
+pub(super) struct MethodArguments {
     /// Clustering method
     #[arg(long, value_enum, default_value_t = Method::KMeans)]
     method: Method,
@@ -43,16 +55,12 @@ pub(crate) struct ClusteringArguments {
     /// agglomerative: distance between two clusters [default: average]
     #[arg(long, value_enum)]
     linkage: Option<LinkageName>,
-    /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
-    #[arg(long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
-    assignments: Option<PathBuf>,
-    #[command(flatten)]
-    output: OutputArguments,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Method {
     /// k-means on the unit sphere, for a known number of clusters
+    #[default]
     KMeans,
     /// Clusters of dense regions; points in sparse regions are noise
     Dbscan,
@@ -70,7 +78,12 @@ enum LinkageName {
     Average,
 }
 
-impl ClusteringArguments {
+impl MethodArguments {
+    /// The method of the command without flags, but for the seed.
+    pub(super) fn with_seed(seed: u64) -> Self {
+        Self { seed: Some(seed), ..Self::default() }
+    }
+
     /// Rejects the flags of the other methods.
     fn require_own_flags(&self) -> anyhow::Result<()> {
         let k_means = [
@@ -92,19 +105,32 @@ impl ClusteringArguments {
 }
 
 pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
-    arguments.require_own_flags()?;
+    arguments.method.require_own_flags()?;
     let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
     classes.require_ignored()?;
     input::require_two_classes(&[&set], &classes)?;
+    let (found, clusters) = findings(&set, &classes, &arguments.method)?;
+    if let Some(path) = &arguments.assignments {
+        write_assignments(path, &set, &classes, &clusters)?;
+    }
+    found.show(&arguments.output)
+}
+
+/// The results, and the cluster of each embedding; `None` is noise.
+pub(super) fn findings(
+    set: &LabelledEmbeddings,
+    classes: &ClassNames,
+    arguments: &MethodArguments,
+) -> anyhow::Result<(Findings, Vec<Option<u32>>)> {
     let embeddings = &set.embeddings;
-    let blame = |error| explained(error, &classes, &set.path.display());
+    let blame = |error| explained(error, classes, &set.path.display());
     let cosine = arguments.cosine.unwrap_or_default();
     let waiting = progress::waiting("clustering");
     let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), embeddings));
-    warnings.extend(contradictory_labels(&set, &classes));
-    warnings.extend(input::all_different(&set));
+    warnings.extend(contradictory_labels(set, classes));
+    warnings.extend(input::all_different(set));
     let mut noise = None;
     let (how, clusters) = match arguments.method {
         Method::KMeans => {
@@ -154,14 +180,15 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     if let Some(noise) = noise {
         rows.push(["noise (one group in the scores)".to_owned(), noise.to_string()]);
     }
-    for (name, value) in
-        [("NMI", agreement.nmi), ("AMI", agreement.ami), ("ARI", agreement.ari), ("purity", agreement.purity)]
-    {
-        rows.push([name.to_owned(), number(value)]);
-    }
-    if let Some(path) = &arguments.assignments {
-        write_assignments(path, &set, &classes, &clusters, noise.is_some())?;
-    }
+    let scores = [
+        ("NMI", agreement.nmi),
+        ("AMI", agreement.ami),
+        ("ARI", agreement.ari),
+        ("purity", agreement.purity),
+    ]
+    .map(|(name, value)| [name.to_owned(), number(value)]);
+    rows.extend(scores.iter().cloned());
+    let summary = [vec![["clusters".to_owned(), without_noise.to_string()]], scores.to_vec()].concat();
     let lead = format!("{}; {how}.", set.in_words());
     let json = json!({
         "compared": lead,
@@ -172,8 +199,10 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
         "warnings": warnings,
     });
     let tables = vec![table("", ["measure", "value"], rows)];
-    Findings { title: "Clustering", lead, tables, warnings, figures: Vec::new(), json }
-        .show(&arguments.output)
+    // With noise, group 0 is noise.
+    let clusters = clusters.iter().map(|cluster| cluster.checked_sub(u32::from(noise.is_some()))).collect();
+    let found = Findings { title: "Clustering", lead, tables, warnings, figures: Vec::new(), json, summary };
+    Ok((found, clusters))
 }
 
 /// A sentence on clusters that say nothing of the classes. `clustered` are the rows that are not noise, of all `rows`.
@@ -191,22 +220,18 @@ fn without_information(clusters: usize, [clustered, rows]: [usize; 2]) -> Option
     }
 }
 
-/// Writes `row,id,label,cluster` with clusters numbered from 0. With `noise`, group 0 is noise.
+/// Writes `row,id,label,cluster` with clusters numbered from 0; none for noise.
 fn write_assignments(
     path: &Path,
     set: &LabelledEmbeddings,
     classes: &ClassNames,
-    clusters: &[u32],
-    noise: bool,
+    clusters: &[Option<u32>],
 ) -> anyhow::Result<()> {
     let mut table = Vec::new();
     let ids = set.ids.as_deref();
     write_row(&mut table, ["row"].into_iter().chain(ids.map(|_| "id")).chain(["label", "cluster"]))?;
-    for (row, (&label, &cluster)) in set.embeddings.labels().iter().zip(clusters).enumerate() {
-        let cluster = match cluster.checked_sub(u32::from(noise)) {
-            Some(number) => number.to_string(),
-            None => String::new(),
-        };
+    for (row, (&label, cluster)) in set.embeddings.labels().iter().zip(clusters).enumerate() {
+        let cluster = cluster.map_or_else(String::new, |number| number.to_string());
         let id = ids.map(|ids| ids[row].clone());
         let label = classes.names()[label as usize].clone();
         let row = set.row_of_file(row).to_string();

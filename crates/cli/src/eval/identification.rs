@@ -108,5 +108,6 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
         "warnings": warnings,
     });
     let figures = if arguments.output.draws() { figures::identified(&found) } else { Vec::new() };
-    Findings { title: "Identification", lead, tables, warnings, figures, json }.show(&arguments.output)
+    Findings { title: "Identification", lead, tables, warnings, figures, json, summary: Vec::new() }
+        .show(&arguments.output)
 }

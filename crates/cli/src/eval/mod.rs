@@ -3,6 +3,7 @@
 //! Each subcommand reads its files ([`input`]), calls one function of `widemargin_eval`, and passes the results to [`output`], which prints a
 //! table or JSON and draws figures on request.
 
+mod all;
 mod calibrate;
 mod clustering;
 mod copies;
@@ -26,6 +27,8 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum EvalCommand {
+    /// Evaluate verification, retrieval, clustering and geometry of the same rows, as one summary or page
+    All(all::AllArguments),
     /// Evaluate verification: ROC, AUC, EER, TAR at FAR, detection costs
     Verification(Box<verification::VerificationArguments>),
     /// Evaluate scores that another program computed: AUC, EER, TAR at FAR, detection costs, Cllr, calibration
@@ -46,6 +49,7 @@ pub(crate) fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     let _signals = EndsAtOnce::saying("stopped before the evaluation was finished".to_owned());
     interrupt::listen()?;
     match command {
+        EvalCommand::All(arguments) => all::run(arguments),
         EvalCommand::Verification(arguments) => verification::run(arguments),
         EvalCommand::Scores(arguments) => scores::run(arguments),
         EvalCommand::Retrieval(arguments) => retrieval::run(arguments),

@@ -1,7 +1,7 @@
 //! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
 use crate::arguments::{FileKind, output_folder, require_replaceable};
-use crate::say::{results, say};
+use crate::say::{results, say, wrapped};
 use anyhow::{Context, Error};
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -60,6 +60,8 @@ pub(crate) struct Findings {
     pub(crate) figures: Vec<Figure>,
     /// All results as JSON.
     pub(crate) json: Value,
+    /// The most important results with their names, for the summary of `eval all`.
+    pub(crate) summary: Vec<[String; 2]>,
 }
 
 /// A table; its first column names the rows.
@@ -115,13 +117,7 @@ pub(crate) fn score(value: f64) -> String {
 impl Findings {
     /// Prints the results and warnings, and draws the figures.
     pub(crate) fn show(self, arguments: &OutputArguments) -> anyhow::Result<()> {
-        for warning in &self.warnings {
-            say!("warning: {warning}");
-        }
-        // Before the results: a reader of them that stops reading ends the program.
-        if let Some(folder) = &arguments.figures {
-            self.draw(folder)?;
-        }
+        self.publish(arguments)?;
         let mut out = results();
         if arguments.json {
             writeln!(out, "{}", self.json)?;
@@ -132,10 +128,34 @@ impl Findings {
                 if !table.heading.is_empty() {
                     writeln!(out, "{}", visible(&table.heading))?;
                 }
-                write!(out, "{}", rendered(table))?;
+                write!(out, "{}", rendered(table, 1))?;
             }
         }
         Ok(())
+    }
+
+    /// As [`show`](Self::show), but prints one table instead of all tables, whose first two columns are names.
+    pub(crate) fn show_summary(
+        self,
+        arguments: &OutputArguments,
+        summary: &EvaluationTable,
+    ) -> anyhow::Result<()> {
+        self.publish(arguments)?;
+        let mut out = results();
+        if arguments.json {
+            writeln!(out, "{}", self.json)?;
+        } else {
+            write!(out, "{}\n{}", wrapped("", &visible(&self.lead), 2), rendered(summary, 2))?;
+        }
+        Ok(())
+    }
+
+    /// Says the warnings and draws the figures, before the results: a reader of them that stops reading ends the program.
+    fn publish(&self, arguments: &OutputArguments) -> anyhow::Result<()> {
+        for warning in &self.warnings {
+            say!("warning: {warning}");
+        }
+        arguments.figures.as_ref().map_or(Ok(()), |folder| self.draw(folder))
     }
 
     fn draw(&self, folder: &std::path::Path) -> anyhow::Result<()> {
@@ -167,9 +187,10 @@ impl Findings {
     }
 }
 
-fn rendered(table: &EvaluationTable) -> String {
+/// The table as text; the first `names` columns are names, and the others numbers.
+fn rendered(table: &EvaluationTable, names: usize) -> String {
     let column = |(nth, heading): (usize, &String)| {
-        if nth == 0 { Column::left(heading.as_str()) } else { Column::right(heading.as_str()) }
+        if nth < names { Column::left(heading.as_str()) } else { Column::right(heading.as_str()) }
     };
     let mut text = Table::new(table.columns.iter().enumerate().map(column));
     for row in &table.rows {

@@ -1,7 +1,7 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
 use super::copies::{self, SelfArguments, crowded, repeated};
-use super::input::{self, SetArguments, Shared, both, explained};
+use super::input::{self, LabelledEmbeddings, SetArguments, Shared, both, explained};
 use crate::arguments::without_effect;
 use crate::calibration::{Comparison, SavedCohort, ScoredBy, Templates};
 use crate::progress;
@@ -623,26 +623,65 @@ fn between_sets(
 fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<Compared> {
     let set = arguments.set.labelled(&mut classes)?;
     classes.require_ignored()?;
-    let embeddings = &set.embeddings;
-    let place = set.path.display().to_string();
-    let blame = |error| explained(error, &classes, &place);
-    let rows = embeddings.rows() as u64;
-    let pairs = rows * (rows - 1) / 2;
-    let options = VerificationOptions {
-        max_pairs: arguments.sampled.unwrap_or(arguments.exact_up_to()),
+    let choice = Choice {
+        sampled: arguments.sampled,
+        balanced: arguments.balanced,
+        exact_up_to: arguments.exact_up_to(),
         seed: arguments.seed(),
     };
-    if let Some(sampled) = arguments.sampled {
+    let found = all_of(&set, &classes, &choice)?;
+    let (set, options) = (set.embeddings, choice.options());
+    let identity_pairs: IdentityPairs =
+        Box::new(move || verification::identity_pairs(&set, &options, choice.balanced));
+    Ok(Compared { identity_pairs: Some(identity_pairs), model: classes.model(), ..found })
+}
+
+/// The pairs within a set that are compared.
+pub(super) struct Choice {
+    sampled: Option<u64>,
+    balanced: bool,
+    exact_up_to: u64,
+    seed: u64,
+}
+
+impl Choice {
+    /// That of the command without flags, but for the seed.
+    pub(super) fn with_seed(seed: u64) -> Self {
+        Self { sampled: None, balanced: false, exact_up_to: EXACT_UP_TO, seed }
+    }
+
+    fn options(&self) -> VerificationOptions {
+        VerificationOptions { max_pairs: self.sampled.unwrap_or(self.exact_up_to), seed: self.seed }
+    }
+}
+
+/// Compares all pairs within a set, and warns as [`compare`] does. The result has no identities and no model.
+pub(super) fn within(
+    set: &LabelledEmbeddings,
+    classes: &ClassNames,
+    choice: &Choice,
+) -> anyhow::Result<Compared> {
+    all_of(set, classes, choice).map(warned)
+}
+
+fn all_of(set: &LabelledEmbeddings, classes: &ClassNames, choice: &Choice) -> anyhow::Result<Compared> {
+    let embeddings = &set.embeddings;
+    let place = set.path.display().to_string();
+    let blame = |error| explained(error, classes, &place);
+    let rows = embeddings.rows() as u64;
+    let pairs = rows * (rows - 1) / 2;
+    let options = choice.options();
+    if let Some(sampled) = choice.sampled {
         ensure!(
             sampled >= 2,
             "--sampled: found {sampled}, expected at least 2: one genuine and one impostor pair"
         );
     }
     let waiting = progress::waiting("comparing pairs");
-    let (found, kind) = if arguments.balanced {
+    let (found, kind) = if choice.balanced {
         let found = verification::balanced_pairs(embeddings, &options).map_err(blame)?;
         (found, "as many impostor pairs as genuine pairs")
-    } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to() {
+    } else if choice.sampled.is_some() || pairs <= choice.exact_up_to {
         let found = verification::all_pairs(embeddings, &options).map_err(blame)?;
         let kind =
             if found.pairs < found.pairs_in_all { "a random sample of the pairs" } else { "all pairs" };
@@ -657,24 +696,20 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
     };
     drop(waiting);
     let lead = format!("{}; {kind}.", set.in_words());
-    let (repeats, mut notes) = repeated(&set, &classes);
+    let (repeats, mut notes) = repeated(set, classes);
     notes.extend(crowded(&place, &set.embeddings));
     let mut facts = serde_json::Map::new();
     facts.insert("repeated".to_owned(), json!(repeats));
     facts.insert("crowding".to_owned(), json!(set.embeddings.crowding()));
-    let (set, balanced) = (set.embeddings, arguments.balanced);
-    let identity_pairs: IdentityPairs =
-        Box::new(move || verification::identity_pairs(&set, &options, balanced));
-    let identity_pairs = Some(identity_pairs);
     Ok(Compared {
         verification: found,
         list: None,
-        identity_pairs,
+        identity_pairs: None,
         notes,
         facts,
         lead,
         score: "cosine",
-        model: classes.model(),
+        model: None,
         comparison: Comparison::default(),
         place,
     })

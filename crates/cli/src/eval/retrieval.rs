@@ -45,16 +45,44 @@ pub(crate) struct RetrievalArguments {
     /// Cameras of the gallery, as --cameras
     #[arg(long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
     gallery_cameras: Option<PathBuf>,
+    #[command(flatten)]
+    itself: SelfArguments,
+    #[command(flatten)]
+    measures: RankingArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// What to report about rankings; the default is that of the command.
+#[derive(Args, Default)]
+pub(super) struct RankingArguments {
     /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     k: Vec<usize>,
-    #[command(flatten)]
-    itself: SelfArguments,
     /// Number of the most frequent confusions of nearest neighbours to list
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     confusions: usize,
-    #[command(flatten)]
-    output: OutputArguments,
+}
+
+/// Queries, and what they search.
+pub(super) struct Search<'a> {
+    queries: &'a LabelledEmbeddings,
+    classes: &'a ClassNames,
+    /// `None`: the other queries.
+    gallery: Option<&'a LabelledEmbeddings>,
+    /// The samples of the gallery that are queries.
+    matches: Option<SelfMatches>,
+    /// Cameras of the queries and of what they search.
+    cameras: Option<(Vec<u32>, Vec<u32>)>,
+    /// Sentences on the cameras.
+    notes: Vec<String>,
+}
+
+impl<'a> Search<'a> {
+    /// Each embedding of a set searches the others.
+    pub(super) fn within(queries: &'a LabelledEmbeddings, classes: &'a ClassNames) -> Self {
+        Self { queries, classes, gallery: None, matches: None, cameras: None, notes: Vec::new() }
+    }
 }
 
 pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
@@ -69,7 +97,6 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     classes.require_ignored()?;
     let sets: Vec<&LabelledEmbeddings> = std::iter::once(&queries).chain(&gallery).collect();
     input::require_two_classes(&sets, &classes)?;
-    let searched = gallery.as_ref().unwrap_or(&queries);
     let mut camera_notes = Vec::new();
     let cameras = if arguments.exclude_same_camera {
         let mut known = ClassNames::new();
@@ -93,36 +120,54 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let names = ["queries", "in the gallery"];
     let matches =
         gallery.as_ref().map(|set| SelfMatches::between(&queries, set, names, &arguments.itself, &classes));
-    let mut view = match (&cameras, &gallery) {
+    let search = Search {
+        queries: &queries,
+        classes: &classes,
+        gallery: gallery.as_ref(),
+        matches,
+        cameras,
+        notes: camera_notes,
+    };
+    findings(&search, &arguments.measures, arguments.output.draws())?.show(&arguments.output)
+}
+
+pub(super) fn findings(
+    search: &Search<'_>,
+    arguments: &RankingArguments,
+    draws: bool,
+) -> anyhow::Result<Findings> {
+    let Search { queries, classes, gallery, matches, cameras, notes } = search;
+    let searched = gallery.unwrap_or(queries);
+    let mut view = match (cameras, gallery) {
         (None, None) => Gallery::others(),
         _ => Gallery::separate(&searched.embeddings),
     };
-    if let Some((of_queries, of_gallery)) = &cameras {
+    if let Some((of_queries, of_gallery)) = cameras {
         view = view.with_cameras(of_queries, of_gallery);
     }
     if let Some(copies) = matches.as_ref().and_then(SelfMatches::excluded) {
         view = view.without(copies);
     }
-    let place = match &gallery {
+    let place = match gallery {
         Some(set) => both(&queries.path, &set.path),
         None => queries.path.display().to_string(),
     };
     let blame = |error: Error| match error {
-        Error::ZeroK | Error::KTooLarge { .. } => explained(error, &classes, &format!("--k: {place}")),
+        Error::ZeroK | Error::KTooLarge { .. } => explained(error, classes, &format!("--k: {place}")),
         Error::NoAnswers { queries }
             if matches.as_ref().is_some_and(|matches| matches.excluded().is_some()) =>
         {
             anyhow!(
                 "{place}: no other embedding of its class is in the gallery for any of the {queries} queries, once self-matches are excluded; \
              --keep-self keeps them{}",
-                input::alike(&classes)
+                input::alike(classes)
             )
         }
         Error::NoAnswers { queries } if cameras.is_some() => anyhow!(
             "{place}: --exclude-same-camera leaves no embedding of its class for any of the {queries} queries: none has one of another camera{}",
-            input::alike(&classes)
+            input::alike(classes)
         ),
-        error => explained(error, &classes, &place),
+        error => explained(error, classes, &place),
     };
 
     let findable = searched.embeddings.rows() - usize::from(gallery.is_none() && cameras.is_none());
@@ -135,7 +180,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let advance = progress::advancing(&bar);
     let found = retrieval::rank_with_progress(&queries.embeddings, view, &ks, &advance).map_err(blame)?;
     bar.finish_and_clear();
-    let confusions = if arguments.output.draws() || arguments.confusions > 0 {
+    let confusions = if draws || arguments.confusions > 0 {
         let _waiting = progress::waiting("nearest neighbours");
         Some(retrieval::confusions(&queries.embeddings, view).map_err(blame)?)
     } else {
@@ -143,16 +188,16 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     };
 
     let mut lead = queries.in_words();
-    if let Some(set) = &gallery {
+    if let Some(set) = gallery {
         lead = format!("{lead}; searching {}", set.in_words());
     }
     lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
     let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
-    warnings.extend(camera_notes);
-    let (repeats, repeated) =
-        if gallery.is_none() { repeated(&queries, &classes) } else { (None, Vec::new()) };
+    warnings.extend(notes.iter().cloned());
+    let (repeats, repeated) = if gallery.is_none() { repeated(queries, classes) } else { (None, Vec::new()) };
     warnings.extend(repeated);
-    warnings.extend(sets.iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
+    let sets = std::iter::once(queries).chain(gallery);
+    warnings.extend(sets.filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
     if found.excluded_queries > 0 {
         let others = if gallery.is_some() {
             "have no other embedding of their class in the gallery"
@@ -169,19 +214,25 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         "self_matches": matches.as_ref().map(SelfMatches::json),
         "repeated": repeats,
         "crowding": searched.embeddings.crowding(),
-        "confusions": confusions.as_ref().map(|found| listed(found, &classes, most)),
+        "confusions": confusions.as_ref().map(|found| listed(found, classes, most)),
         "warnings": warnings,
     });
     let mut tables = vec![main_table(&found, &asked, matches.as_ref())];
     if let Some(found) = confusions.as_ref().filter(|_| arguments.confusions > 0) {
-        tables.push(confusion_table(found, &classes, arguments.confusions));
+        tables.push(confusion_table(found, classes, arguments.confusions));
     }
     let mut drawn = Vec::new();
-    if arguments.output.draws() {
+    if draws {
         drawn = figures::ranking(&found);
-        drawn.extend(confusions.as_ref().map(|found| figures::confusions(found, &classes)));
+        drawn.extend(confusions.as_ref().map(|found| figures::confusions(found, classes)));
     }
-    Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json }.show(&arguments.output)
+    let summary = vec![
+        ["queries".to_owned(), found.queries.to_string()],
+        ["recall at 1".to_owned(), percent(found.precision_at_1)],
+        ["MAP@R".to_owned(), percent(found.map_at_r)],
+        ["mAP".to_owned(), percent(found.mean_average_precision)],
+    ];
+    Ok(Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json, summary })
 }
 
 /// A sentence if no two rows of a set have the same class and camera, so that none is excluded.

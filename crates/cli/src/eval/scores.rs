@@ -1,7 +1,8 @@
 //! `eval scores`: evaluates and calibrates scores of pairs that another program computed.
 
+use super::output::OutputArguments;
 use super::pairs;
-use super::verification::{MeasureArguments, report};
+use super::verification::{MeasureArguments, findings};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -19,10 +20,12 @@ pub(crate) struct ScoresArguments {
     seed: Option<u64>,
     #[command(flatten)]
     measures: MeasureArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 pub(crate) fn run(arguments: &ScoresArguments) -> anyhow::Result<()> {
-    report(&arguments.measures, arguments.seed.unwrap_or(0), || {
-        pairs::of_scores(&arguments.file, arguments.pairs.as_deref())
-    })
+    let scored = || pairs::of_scores(&arguments.file, arguments.pairs.as_deref());
+    findings(&arguments.measures, arguments.seed.unwrap_or(0), arguments.output.draws(), scored)?
+        .show(&arguments.output)
 }

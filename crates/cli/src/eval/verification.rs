@@ -10,13 +10,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use widemargin_eval::Error;
-use widemargin_eval::verification::TarAtFar;
 use widemargin_eval::verification::bootstrap::{
     self, BootstrapOptions, FEW_DRAWN, Interval, Intervals, TarInterval,
 };
 use widemargin_eval::verification::calibration::{self, CalibrationOptions, LogisticCalibration};
 use widemargin_eval::verification::costs::Costs;
 use widemargin_eval::verification::folds::{self, CrossValidation, FoldAccuracy};
+use widemargin_eval::verification::{TarAtFar, Verification};
 use widemargin_report::page::EvaluationTable;
 
 #[derive(Args)]
@@ -28,7 +28,12 @@ pub(crate) struct VerificationArguments {
     pairs: PairArguments,
     #[command(flatten)]
     measures: MeasureArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
+
+/// The default of --confidence.
+const CONFIDENCE: f64 = 0.95;
 
 /// What to report about scored pairs.
 #[derive(Args)]
@@ -44,7 +49,7 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
     /// Confidence level of the intervals
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95, requires = "bootstrap")]
+    #[arg(long, value_name = "SHARE", default_value_t = CONFIDENCE, requires = "bootstrap")]
     confidence: f64,
     /// Report the minimum detection cost for this prior and these costs, such as 0.01,10,1; may be repeated
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
@@ -52,8 +57,19 @@ pub(crate) struct MeasureArguments {
     /// Evaluate the threshold and the probabilities in this file from `eval calibrate`
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    #[command(flatten)]
-    output: OutputArguments,
+}
+
+impl Default for MeasureArguments {
+    fn default() -> Self {
+        Self {
+            far: Vec::new(),
+            folds: None,
+            bootstrap: None,
+            confidence: CONFIDENCE,
+            costs: Vec::new(),
+            calibration: None,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
@@ -63,15 +79,18 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
     );
     let bootstrap = arguments.measures.bootstrap.is_some();
     arguments.pairs.require_effect(bootstrap, "--sampled, --balanced or --bootstrap")?;
-    report(&arguments.measures, arguments.pairs.seed(), || pairs::compare(&arguments.pairs))
+    let compare = || pairs::compare(&arguments.pairs);
+    findings(&arguments.measures, arguments.pairs.seed(), arguments.output.draws(), compare)?
+        .show(&arguments.output)
 }
 
-/// Reports the measures of the pairs that `compare` scores. `seed` is that of the bootstrap.
-pub(crate) fn report(
+/// The measures of the pairs that `compare` scores. `seed` is that of the bootstrap.
+pub(crate) fn findings(
     arguments: &MeasureArguments,
     seed: u64,
+    draws: bool,
     compare: impl FnOnce() -> anyhow::Result<Compared>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Findings> {
     let saved = arguments.calibration.as_deref().map(SavedCalibration::read).transpose()?;
     let mut compared = compare()?;
     if let (Some(saved), Some(path)) = (&saved, &arguments.calibration) {
@@ -162,10 +181,27 @@ pub(crate) fn report(
     }
     warnings.extend(super::pairs::binned(found));
     json["warnings"] = json!(warnings);
-    let figures =
-        if arguments.output.draws() { figures::verification(found, compared.score) } else { Vec::new() };
-    Findings { title: "Verification", lead: compared.lead, tables, warnings, figures, json }
-        .show(&arguments.output)
+    let figures = if draws { figures::verification(found, compared.score) } else { Vec::new() };
+    let summary = summary(found, &lines);
+    Ok(Findings { title: "Verification", lead: compared.lead, tables, warnings, figures, json, summary })
+}
+
+/// The rates of the summary.
+const SUMMARISED: [f64; 2] = [1e-2, 1e-3];
+
+fn summary(found: &Verification, lines: &[TarAtFar]) -> Vec<[String; 2]> {
+    let tar = |line: &TarAtFar| {
+        let few = if line.warning.is_some() { " (too few)" } else { "" };
+        [format!("TAR at FAR {:e}", line.far), format!("{}{few}", percent(line.tar))]
+    };
+    let mut rows = vec![
+        ["genuine pairs".to_owned(), found.genuine.to_string()],
+        ["impostor pairs".to_owned(), found.impostor.to_string()],
+        ["AUC".to_owned(), format!("{:.6}", found.auc)],
+        ["EER".to_owned(), percent(found.eer)],
+    ];
+    rows.extend(lines.iter().filter(|line| SUMMARISED.contains(&line.far)).map(tar));
+    rows
 }
 
 /// What is drawn, and the intervals; or why there are none, as a sentence.

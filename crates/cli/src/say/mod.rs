@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use widemargin_report::terminal::{visible, visible_lines};
 
+/// Columns of text that is broken into lines.
+const WIDTH: usize = 80;
+
 /// Longest message on standard error, in characters. A name in a damaged file can be of any length.
 const LONGEST: usize = 10_000;
 
@@ -92,6 +95,23 @@ pub(crate) fn results() -> Results<StdoutLock<'static>> {
 /// A path within a line of results.
 pub(crate) fn shown(path: &Path) -> String {
     visible(&path.to_string_lossy()).into_owned()
+}
+
+/// Words after a beginning, broken at 80 columns; further lines are indented.
+pub(crate) fn wrapped(beginning: &str, words: &str, indent: usize) -> String {
+    let (mut text, mut line) = (String::new(), beginning.to_owned());
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        let gap = if line.ends_with(' ') || line.is_empty() { "" } else { " " };
+        if line.chars().count() + gap.len() + word.chars().count() > WIDTH && !line.trim().is_empty() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = " ".repeat(indent) + word;
+        } else {
+            line.push_str(gap);
+            line.push_str(word);
+        }
+    }
+    text + line.trim_end() + "\n"
 }
 
 /// A writer that escapes control characters.
