@@ -35,6 +35,8 @@ mod images;
 mod inputs;
 #[path = "program/joins.rs"]
 mod joins;
+#[path = "program/json_output.rs"]
+mod json_output;
 #[path = "program/keys.rs"]
 mod keys;
 #[path = "program/labels.rs"]

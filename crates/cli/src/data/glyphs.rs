@@ -69,7 +69,7 @@ enum FormatName {
 /// The JSON output.
 #[derive(Serialize)]
 struct GlyphsSummary {
-    folder: PathBuf,
+    folder: String,
     known: usize,
     unseen: usize,
     train: usize,
@@ -136,7 +136,7 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> GlyphsSummary {
     // Quoted, so that a path with spaces can be copied into a shell.
     let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder };
     GlyphsSummary {
-        folder: arguments.out.clone(),
+        folder: arguments.out.display().to_string(),
         known: set.classes().len() - unseen,
         unseen,
         train: count(SetPart::Train),

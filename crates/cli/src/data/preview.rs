@@ -6,6 +6,7 @@ use crate::run::absolute;
 use crate::say::{self, results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
+use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,23 @@ pub(crate) struct PreviewArguments {
     /// Seed that chooses the samples and their changes [default: that of the configuration, or 1]
     #[arg(long)]
     seed: Option<u64>,
+    /// Print one JSON object instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON output.
+#[derive(Serialize)]
+struct PreviewSummary<'a> {
+    file: String,
+    /// Images of the data set.
+    images: usize,
+    /// Names of the samples that are shown.
+    samples: Vec<&'a str>,
+    /// Augmented versions of each sample.
+    versions: u64,
+    seed: u64,
+    notes: &'a [String],
 }
 
 impl PreviewArguments {
@@ -114,7 +132,19 @@ pub(crate) fn run(arguments: &PreviewArguments) -> anyhow::Result<ExitCode> {
             .collect::<anyhow::Result<_>>()?,
     };
     write_atomic(&arguments.out, page::preview(&input).as_bytes())?;
-    writeln!(results(), "{} images in {}", samples.len(), say::shown(&arguments.out))?;
+    if arguments.json {
+        let summary = PreviewSummary {
+            file: arguments.out.display().to_string(),
+            images: images.len(),
+            samples: input.samples.iter().map(|sample| sample.name.as_str()).collect(),
+            versions: VERSIONS,
+            seed: config.training.seed,
+            notes: &input.notes,
+        };
+        writeln!(results(), "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
+    } else {
+        writeln!(results(), "{} images in {}", samples.len(), say::shown(&arguments.out))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -61,7 +61,7 @@ enum SplitBy {
 /// The JSON output.
 #[derive(Serialize)]
 struct SplitSummary {
-    file: PathBuf,
+    file: String,
     train: usize,
     test: usize,
     /// Duplicates of samples of unseen classes, left out of training.
@@ -124,7 +124,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         say!("note: {note}");
     }
     let summary = SplitSummary {
-        file: arguments.out.clone(),
+        file: arguments.out.display().to_string(),
         train: split.count(SplitPart::Train),
         test: split.count(SplitPart::Test),
         out: split.count(SplitPart::Out),

@@ -18,6 +18,7 @@ use output::{Known, MadeBy};
 pub(crate) use output::{mark_of, require_as_embedded, require_made_by, require_same_flip};
 use paths::with_suffix;
 use rayon::prelude::*;
+use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,6 +77,24 @@ pub(crate) struct EmbedArguments {
     /// .safetensors; other columns of a manifest are always written to NAME.names.csv
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
+    /// Print one JSON object instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON output.
+#[derive(Serialize)]
+struct EmbedSummary {
+    file: String,
+    rows: usize,
+    dimension: usize,
+    /// The file with the names, unless they are in the file itself.
+    names: Option<String>,
+    /// Unreadable images, which have no row.
+    left_out: usize,
+    precision: PrecisionName,
+    flip: bool,
+    warnings: Vec<String>,
 }
 
 /// The samples to embed, in order.
@@ -96,21 +115,29 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         output::require_room_for_names(out, format)?;
     }
     let (model, unfinished_run) = loaded::load(&arguments.model, arguments.flip)?;
-    if let Some(warning) = unfinished_run {
-        say!("warning: {warning}");
-    }
+    let mut warnings: Vec<String> = unfinished_run.into_iter().collect();
     let model = match arguments.precision {
         PrecisionName::Full => model,
         PrecisionName::Mixed => {
             if !mixed::is_fast() {
-                say!(
-                    "warning: this processor does not multiply bfloat16, so --precision mixed is slower than full"
+                warnings.push(
+                    "this processor does not multiply bfloat16, so --precision mixed is slower than full"
+                        .to_owned(),
                 );
             }
             model.with_products(ProductPrecision::Bf16)
         }
     };
-    let input = input(&model, arguments)?;
+    for warning in &warnings {
+        say!("warning: {warning}");
+    }
+    let (input, left_out) = input(&model, arguments)?;
+    if let Input::Table(table) = &input {
+        for note in &table.notes {
+            say!("warning: {note}");
+        }
+        warnings.extend_from_slice(&table.notes);
+    }
     let rows = input.rows();
     input.known().require_room(out, format, unfinished.is_known())?;
     let made = made(arguments, &model, &input)?;
@@ -157,6 +184,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let by = MadeBy::new(&model, made.input, made.precision, rows);
     for sentence in loaded::about_pixels(&facts) {
         say!("warning: {sentence}");
+        warnings.push(sentence);
     }
     let names = output::finish(file, out, format, &input.known(), by)?;
     drop(claim);
@@ -170,20 +198,34 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from((128 + signal) as u8));
     }
     let mut out_stream = results();
+    if arguments.json {
+        let summary = EmbedSummary {
+            file: out.display().to_string(),
+            rows,
+            dimension: model.dim(),
+            names: names.map(|names| names.display().to_string()),
+            left_out,
+            precision: arguments.precision,
+            flip: arguments.flip,
+            warnings,
+        };
+        writeln!(out_stream, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let place =
         names.map_or_else(|| "names in the file".to_owned(), |names| format!("names in {}", shown(&names)));
     writeln!(out_stream, "{}: {rows} embeddings of dimension {}; {place}", shown(out), model.dim())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
+/// The samples to embed, and the number of unreadable images that were left out.
+fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<(Input, usize)> {
     let path = arguments.input.as_path();
     let labels = arguments.labels.as_deref();
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
             model.match_columns(&mut table)?;
-            table.notes.iter().for_each(|note| say!("warning: {note}"));
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,
@@ -191,7 +233,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 path.display()
             );
             table.rows.require_float32()?;
-            Ok(Input::Table(Box::new(table)))
+            Ok((Input::Table(Box::new(table)), 0))
         }
         Takes::Images => {
             let source = Source::detect(path)?;
@@ -212,16 +254,18 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                     "{}: found images of {found}, expected {expected}, the input shape of the model",
                     path.display()
                 );
-                return Ok(Input::Idx(Box::new(set)));
+                return Ok((Input::Idx(Box::new(set)), 0));
             }
             let folders = FolderOptions { class_folder: arguments.class_folder, parts: arguments.parts };
             let mut listing = Listing::open(&source, folders)?;
             for sentence in listing.skipped_files().sentences() {
                 say!("{sentence}");
             }
+            let mut left_out = 0;
             if let Some(most) = arguments.max_bad {
                 for bad in listing.leave_out_bad(most)? {
                     say!("left out {}: {}", bad.path.display(), bad.reason);
+                    left_out += 1;
                 }
             } else if let Some(bad) = listing.bad().first() {
                 bail!("{}: {}", bad.path.display(), bad.reason);
@@ -230,7 +274,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 say!("left out the column `{column}` of {}: it contains {what}", path.display());
             }
             ensure!(!listing.is_empty(), listing.no_images());
-            Ok(Input::Images(Box::new(listing)))
+            Ok((Input::Images(Box::new(listing)), left_out))
         }
     }
 }
@@ -430,6 +474,7 @@ mod tests {
             precision: PrecisionName::Full,
             flip: false,
             out: "out.npy".into(),
+            json: false,
         };
         let input = Input::Idx(Box::new(ImageSet::embedded()));
         std::fs::write(folder.path().join("classes.txt"), "a").unwrap();
