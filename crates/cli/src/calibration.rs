@@ -92,6 +92,16 @@ pub(crate) struct Comparison {
     pub(crate) cohort: Option<SavedCohort>,
 }
 
+/// Error rates of a threshold on the pairs from which it was chosen, as shares.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rates {
+    /// Impostor pairs that it accepts.
+    pub(crate) far: f64,
+    /// Genuine pairs that it accepts.
+    pub(crate) tar: f64,
+}
+
 /// The file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +112,9 @@ pub(crate) struct SavedCalibration {
     /// Scores at or above it are accepted.
     pub(crate) threshold: f64,
     pub(crate) chosen_for: ChosenFor,
+    /// What the threshold does with the pairs; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rates: Option<Rates>,
     /// The log-likelihood ratio of a score, in nats: `slope * score + offset`.
     pub(crate) calibration: LogisticCalibration,
     /// Genuine and impostor pairs to which it was fitted.
@@ -135,7 +148,8 @@ impl SavedCalibration {
         options: &CalibrationOptions,
     ) -> anyhow::Result<Self> {
         let mut warnings = warnings(found, &chosen_for);
-        if found.operating_point_at_threshold(threshold).tar == 0.0 {
+        let point = found.operating_point_at_threshold(threshold);
+        if point.tar == 0.0 {
             warnings.push(format!("The threshold accepts none of the {} genuine pairs.", found.genuine));
         }
         let saved = Self {
@@ -143,6 +157,7 @@ impl SavedCalibration {
             score: score.to_owned(),
             threshold,
             chosen_for,
+            rates: Some(Rates { far: point.far, tar: point.tar }),
             calibration: calibration::fit(found, options)?,
             genuine: found.genuine,
             impostor: found.impostor,
@@ -306,6 +321,12 @@ impl SavedCalibration {
         ensure!(threshold.is_finite(), "found the threshold {threshold}, expected a finite number");
         if let ChosenFor::Far(far) = self.chosen_for {
             ensure!((0.0..=1.0).contains(&far), "found a false accept rate of {far}, expected 0 to 1");
+        }
+        for (name, rate) in self.rates.iter().flat_map(|rates| [("false", rates.far), ("true", rates.tar)]) {
+            ensure!(
+                (0.0..=1.0).contains(&rate),
+                "found a {name} accept rate of {rate} in `rates`, expected 0 to 1"
+            );
         }
         ensure!(
             self.genuine > 0 && self.impostor > 0,

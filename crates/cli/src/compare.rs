@@ -1,6 +1,7 @@
 //! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration, Templates};
+use crate::decision::{Decision, significant};
 use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, anyhow, ensure};
@@ -57,7 +58,11 @@ struct Answer {
     /// Cosines at or above it are of the same class; null if none is, or all are.
     threshold: Option<f64>,
     same: bool,
-    /// Probability that the two are the same, if there is a calibration; never below 0.5 if `same`, never above if not.
+    /// Shares of the calibration's impostor and genuine pairs that the threshold accepts, if it is the calibration's own and applies to this
+    /// comparison.
+    far: Option<f64>,
+    tar: Option<f64>,
+    /// Probability that the two are the same, if there is a calibration that applies; never below 0.5 if `same`, never above if not.
     probability: Option<f64>,
     /// The share of pairs that are the same for which this is the probability.
     prior: Option<f64>,
@@ -93,53 +98,11 @@ fn applies(templates: Option<Templates>, images: [usize; 2]) -> anyhow::Result<b
     })
 }
 
-/// A threshold and how far a score is above it.
-struct Decision {
-    threshold: f64,
-    chosen_for: Option<String>,
-    /// The prior for which the probability at the threshold is 50 %, and the slope of the log-odds.
-    odds: Option<(f64, f64)>,
-}
-
-impl Decision {
-    /// The probability of a score. It follows from the distance to the threshold, so that it never contradicts the decision.
-    fn probability(&self, similarity: f64) -> Option<f64> {
-        self.odds.map(|(_, slope)| 1.0 / (1.0 + (-slope * (similarity - self.threshold)).exp()))
-    }
-
-    /// A sentence if the answer is the same for every cosine.
-    fn in_any_case(&self) -> Option<String> {
-        let (answer, which, cosine) = if self.threshold > 1.0 {
-            ("different", "highest", 1.0)
-        } else if self.threshold < -1.0 {
-            ("same", "lowest", -1.0)
-        } else {
-            return None;
-        };
-        let chosen = self.chosen_for.as_ref().map(|chosen| format!(" for {chosen}")).unwrap_or_default();
-        let probability = self.probability(cosine).map(|probability| {
-            format!(
-                "; the {which} cosine, {cosine}, has a probability of {} %",
-                significant(100.0 * probability)
-            )
-        });
-        Some(format!(
-            "The answer{chosen} is {answer:?} for every cosine from -1 to 1{}.",
-            probability.unwrap_or_default()
-        ))
-    }
-}
-
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     if let Some(prior) = arguments.prior {
         ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, expected a share above 0 and below 1");
     }
-    if let Some(threshold) = arguments.threshold {
-        ensure!(
-            (-1.0..=1.0).contains(&threshold),
-            "--threshold: found {threshold}, expected a cosine from -1 to 1"
-        );
-    }
+    let given = arguments.threshold.map(Decision::given).transpose()?;
     let (model, unfinished) = loaded::load(&arguments.model, arguments.flip)?;
     let saved = calibration(arguments, &model)?;
     let ((a, skipped_a), (b, skipped_b)) =
@@ -159,7 +122,10 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let templates = saved.as_ref().map(|saved| saved.templates);
     let calibration_applies = templates.map(|templates| applies(templates, images)).transpose()?;
     let calibrated_on = templates.map(calibrated_on);
-    let mut decision = decide(arguments, saved.as_ref())?;
+    let mut decision = match given {
+        Some(given) => given,
+        None => decide(arguments, saved.as_ref())?,
+    };
     let in_any_case = decision.in_any_case();
     let mut warnings = saved.map(|saved| saved.warnings).unwrap_or_default();
     for warning in &warnings {
@@ -172,12 +138,11 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     if let (Some(kind), Some(false)) = (&calibrated_on, calibration_applies) {
         let warning = format!(
             "The calibration was fitted to {kind}. Here, a side is the mean of several images, whose cosines are higher, so its error rates and \
-             probabilities do not hold. Give a --threshold that was chosen for such means."
+             probabilities do not hold, and the threshold may be too low. Give a --threshold that was chosen for such means."
         );
         say!("warning: {warning}");
         warnings.push(warning);
-        decision.chosen_for =
-            decision.chosen_for.map(|chosen| format!("{chosen} of {kind}, not of such means"));
+        decision = Decision { threshold: decision.threshold, chosen_for: None, rates: None, odds: None };
     }
     warnings.extend(about);
     let answer = Answer {
@@ -187,6 +152,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         similarity,
         threshold: (-1.0..=1.0).contains(&decision.threshold).then_some(decision.threshold),
         same: similarity >= decision.threshold,
+        far: decision.rates.map(|rates| rates.far),
+        tar: decision.rates.map(|rates| rates.tar),
         probability: decision.probability(similarity),
         prior: decision.odds.map(|(prior, _)| prior),
         calibrated_on,
@@ -197,33 +164,21 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
     } else {
-        let word = if answer.same { "same" } else { "different" };
-        let chosen = decision.chosen_for.map(|chosen| format!(", chosen for {chosen}"));
-        let (similarity, threshold) = told_apart(similarity, decision.threshold);
-        let threshold = match (answer.threshold, answer.same) {
-            (Some(_), _) => format!("threshold {threshold}"),
-            (None, true) => "every cosine is enough".to_owned(),
-            (None, false) => "no cosine is enough".to_owned(),
-        };
-        writeln!(out, "{word}: similarity {similarity}, {threshold}{}", chosen.unwrap_or_default())?;
+        writeln!(out, "{}", decision.line(similarity))?;
         if let (Some(probability), Some(prior)) = (answer.probability, answer.prior) {
             writeln!(
                 out,
-                "probability of being the same {:.2} %, if {} % of all pairs are{}",
+                "probability of being the same {:.2} %, if {} % of all pairs are",
                 100.0 * probability,
-                significant(100.0 * prior),
-                if answer.calibration_applies == Some(false) { " (for single images)" } else { "" }
+                significant(100.0 * prior)
             )?;
         }
     }
     Ok(if answer.same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The threshold: the given one, that of the given prior, or that of the calibration.
+/// The threshold of the given prior, or that of the calibration.
 fn decide(arguments: &CompareArguments, saved: Option<&SavedCalibration>) -> anyhow::Result<Decision> {
-    if let Some(threshold) = arguments.threshold {
-        return Ok(Decision { threshold, chosen_for: None, odds: None });
-    }
     let saved = saved.with_context(|| {
         format!(
             "{}: the model has no {CALIBRATION_FILE}; give --calibration FILE (from `eval calibrate`) or --threshold COSINE",
@@ -235,35 +190,11 @@ fn decide(arguments: &CompareArguments, saved: Option<&SavedCalibration>) -> any
         Some(prior) => Decision {
             threshold: line.threshold(-(prior / (1.0 - prior)).ln()),
             chosen_for: Some("a probability of 50 %".to_owned()),
+            rates: None,
             odds: Some((prior, line.slope())),
         },
-        // The threshold is the best one for the share of pairs that makes its probability 50 %.
-        None => Decision {
-            threshold: saved.threshold,
-            chosen_for: Some(saved.chosen_for.to_string()),
-            odds: Some((1.0 / (1.0 + line.log_likelihood_ratio(saved.threshold).exp()), line.slope())),
-        },
+        None => Decision::of_calibration(saved),
     })
-}
-
-/// Two numbers with four decimals, or as many as it takes to tell them apart.
-fn told_apart(a: f64, b: f64) -> (String, String) {
-    let with = |digits: usize| (format!("{a:.digits$}"), format!("{b:.digits$}"));
-    (4..17).map(with).find(|(a, b)| a != b).unwrap_or_else(|| with(4))
-}
-
-/// A positive number with three significant digits.
-fn significant(value: f64) -> String {
-    if (1e-3..99.99).contains(&value) {
-        let digits = (2 - value.log10().floor() as i32).max(0) as usize;
-        let text = format!("{value:.digits$}");
-        return if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text
-        };
-    }
-    format!("{value:.2e}")
 }
 
 /// The given calibration, or that of the run if it has one; none if a threshold is given.
@@ -312,34 +243,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_probability_never_contradicts_the_decision() {
-        for slope in [0.1, 20.0, 1e5] {
-            let decision = Decision { threshold: 0.7, chosen_for: None, odds: Some((0.01, slope)) };
-            for similarity in [-1.0, 0.2, 0.699_999, 0.7_f64.next_down(), 0.7, 0.700_001, 1.0] {
-                let probability = decision.probability(similarity).unwrap();
-                assert!(similarity < 0.7 || probability >= 0.5, "{slope} {similarity}: {probability}");
-                assert!(similarity >= 0.7 || probability <= 0.5, "{slope} {similarity}: {probability}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_threshold_that_no_cosine_reaches_is_reported() {
-        let of = |threshold| Decision {
-            threshold,
-            chosen_for: Some("a probability of 50 %".to_owned()),
-            odds: Some((0.001, 0.7)),
-        };
-        assert_eq!([of(0.5), of(1.0), of(-1.0)].map(|decision| decision.in_any_case()), [None, None, None]);
-        assert_eq!(
-            of(10.18).in_any_case().unwrap(),
-            "The answer for a probability of 50 % is \"different\" for every cosine from -1 to 1; the highest cosine, 1, has a probability of 0.162 %."
-        );
-        let always = of(-3.0).in_any_case().unwrap();
-        assert!(always.contains("\"same\"") && always.contains("lowest cosine, -1"), "{always}");
-    }
-
-    #[test]
     fn a_calibration_applies_to_its_own_kind_of_comparison() {
         let direction = Some(Templates::MeanDirection);
         for (templates, images, expected) in [
@@ -365,23 +268,5 @@ mod tests {
             "{found}"
         );
         assert_eq!(on_both_sides(&rows[..8], 2, [1, 3]), None);
-    }
-
-    #[test]
-    fn numbers_have_the_digits_that_tell_them_apart() {
-        let of = |a: f64, b: f64| -> [String; 2] { told_apart(a, b).into() };
-        assert_eq!(of(0.5, 0.75), ["0.5000", "0.7500"]);
-        assert_eq!(of(0.8, 0.8), ["0.8000", "0.8000"]);
-        assert_eq!(of(1.0, 0.999_999_2), ["1.000000", "0.999999"]);
-        assert_eq!(of(1.0, 1.0_f64.next_up()), ["1.0000000000000000", "1.0000000000000002"]);
-    }
-
-    #[test]
-    fn shares_have_three_digits() {
-        for (value, text) in
-            [(50.0, "50"), (0.1, "0.1"), (0.012_345, "0.0123"), (12.34, "12.3"), (3e-7, "3.00e-7")]
-        {
-            assert_eq!(significant(value), text);
-        }
     }
 }

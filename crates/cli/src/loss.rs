@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use widemargin_objective::reference::ReferenceFile;
 use widemargin_objective::{
     AnyEvaluation, AnyObjective, CatalogueEntry, MatRef, ObjectiveKind, ObjectiveParameter, Real, Reduction,
-    catalogue,
+    catalogue, family,
 };
 
 /// Largest relative error that `check` accepts in `f64` and `f32`.
@@ -215,6 +215,9 @@ fn list() -> String {
         &format!("Objectives against class centres also have {}.", names.join(", ")),
         0,
     ));
+    let entry = family();
+    let words = format!("`{}` composes any other combination of score, margin, pool and link.", entry.name);
+    text.push_str(&wrapped("", &words, 0));
     text.push_str("`widemargin loss --list NAME` shows ranges, aliases and source of one.\n");
     text
 }

@@ -9,6 +9,7 @@ mod bench;
 mod calibration;
 mod compare;
 mod data;
+mod decision;
 mod embed;
 mod eval;
 mod explain;

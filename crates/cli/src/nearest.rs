@@ -4,6 +4,8 @@
 //! ([`retrieval::search`]).
 
 use crate::arguments::without_effect;
+use crate::calibration::SavedCalibration;
+use crate::decision::Decision;
 use crate::embed::{mark_of, require_made_by};
 use crate::eval::{copies, crowded, near_copies, respelled, score};
 use crate::loaded;
@@ -45,6 +47,12 @@ pub(crate) struct NearestArguments {
     /// The same for tables of queries
     #[arg(long, value_name = "PATTERN", requires = "queries", conflicts_with = "row")]
     query_columns: Option<ColumnPattern>,
+    /// Answer "unknown" for a query whose nearest neighbour has a lower cosine [default: the threshold of the calibration]
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    threshold: Option<f64>,
+    /// Calibration file from `eval calibrate`, of single embeddings [default: calibration.json of the run]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["threshold", "row"])]
+    calibration: Option<PathBuf>,
     /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     k: usize,
@@ -71,6 +79,8 @@ struct Answer<'a> {
     embeddings: &'a Path,
     rows: usize,
     k: usize,
+    /// Nearest neighbours with cosines at or above it are of the same class as the query; null without a threshold.
+    threshold: Option<f64>,
     queries: Vec<Found>,
     warnings: Vec<String>,
 }
@@ -100,6 +110,8 @@ struct Found {
     query: String,
     /// Rows of the file that are the query itself: not listed, unless `--keep-self` is given.
     itself: Vec<usize>,
+    /// Whether the query is of the class of its nearest neighbour, if there is a threshold.
+    known: Option<bool>,
     neighbours: Vec<Near>,
 }
 
@@ -123,19 +135,35 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         if others < gallery.rows { "other " } else { "" },
         arguments.embeddings.display()
     );
+    let given = arguments.threshold.map(Decision::given).transpose()?;
     let searched = files::unlabelled(&gallery)?;
-    let (found, about) = match &arguments.model {
-        Some(model) => by_model(arguments, model, &gallery, &searched)?,
-        None => (of_rows(arguments, &gallery, &searched)?, Vec::new()),
+    let (mut found, decision, about) = match &arguments.model {
+        Some(path) => {
+            let (model, unfinished) = loaded::load(path, arguments.flip)?;
+            let (of_model, of_calibration) = match given {
+                Some(_) => (None, Vec::new()),
+                None => calibrated(arguments, &model, path, others)?,
+            };
+            let (found, about) = by_model(arguments, (&model, path), &gallery, &searched)?;
+            (found, given.or(of_model), [unfinished.into_iter().collect(), of_calibration, about].concat())
+        }
+        None => (of_rows(arguments, &gallery, &searched)?, given, Vec::new()),
     };
+    if let Some(decision) = &decision {
+        for found in &mut found {
+            found.known = found.neighbours.first().map(|near| near.cosine >= decision.threshold);
+        }
+    }
     let warnings = [gallery.notes.clone(), about, warnings(arguments, &found, &searched)].concat();
     for warning in &warnings {
         say!("warning: {warning}");
     }
     let mut out = results();
     if arguments.json {
-        let answer =
-            Answer { embeddings: &arguments.embeddings, rows: gallery.rows, k, queries: found, warnings };
+        let threshold =
+            decision.map(|decision| decision.threshold).filter(|cosine| (-1.0..=1.0).contains(cosine));
+        let (embeddings, rows) = (arguments.embeddings.as_path(), gallery.rows);
+        let answer = Answer { embeddings, rows, k, threshold, queries: found, warnings };
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -143,7 +171,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         if at > 0 {
             writeln!(out)?;
         }
-        writeln!(out, "{}", visible(&found.query))?;
+        writeln!(out, "{}", visible(&found.headline(decision.as_ref())))?;
         write!(out, "{}", found.table())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -160,15 +188,36 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     Ok(table)
 }
 
-/// Neighbours of the queries, embedded with the model; and warnings about the model and the queries.
+/// The threshold of the given calibration, or of that of the run in `path` if it has one; and warnings about it. `rows` are searched.
+fn calibrated(
+    arguments: &NearestArguments,
+    model: &Model,
+    path: &Path,
+    rows: usize,
+) -> anyhow::Result<(Option<Decision>, Vec<String>)> {
+    let Some(saved) = SavedCalibration::of_model(model, path, arguments.calibration.as_deref())? else {
+        return Ok((None, Vec::new()));
+    };
+    ensure!(
+        saved.templates.is_none(),
+        "--calibration: found a calibration of templates, expected one of single embeddings, which are searched"
+    );
+    let decision = Decision::of_calibration(&saved);
+    let mut about: Vec<String> =
+        saved.warnings.into_iter().map(|warning| format!("calibration: {warning}")).collect();
+    about.extend(decision.in_any_case());
+    about.extend(decision.by_chance(rows));
+    Ok((Some(decision), about))
+}
+
+/// Neighbours of the queries, embedded with the model; and warnings about the queries.
 fn by_model(
     arguments: &NearestArguments,
-    path: &Path,
+    (model, path): (&Model, &Path),
     gallery: &EmbeddingTable,
     searched: &Embeddings,
 ) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
-    let (model, unfinished) = loaded::load(path, arguments.flip)?;
-    let mut about: Vec<String> = unfinished.into_iter().collect();
+    let mut about = Vec::new();
     ensure!(
         model.dim() == gallery.dim,
         "{}: found embeddings of dimension {}, but the model {} computes dimension {}; use the model that made the embeddings",
@@ -178,13 +227,13 @@ fn by_model(
         model.dim()
     );
     let made = (arguments.embeddings.as_path(), gallery.mark.as_ref(), gallery.rows);
-    if let Some(warning) = require_made_by((&model, path), made)? {
+    if let Some(warning) = require_made_by((model, path), made)? {
         about.push(warning);
     }
     let made = format!("the embeddings of {}", path.display());
     let file = arguments.embeddings.display();
     about.extend(unsorted_columns((gallery.columns.as_deref(), &file), (None, &made)));
-    let batches = batches(arguments, &model, &mut about)?;
+    let batches = batches(arguments, model, &mut about)?;
     let mut answers = Vec::new();
     let (mut row_numbers, mut undecided, mut query_ids) = (false, 0, Vec::new());
     for batch in batches {
@@ -352,7 +401,21 @@ impl Found {
             label: name(&gallery.about.labels, neighbour.index),
             cosine: neighbour.cosine,
         });
-        Self { query, itself, neighbours: neighbours.collect() }
+        Self { query, itself, known: None, neighbours: neighbours.collect() }
+    }
+
+    /// The query, and with a threshold the class of its nearest neighbour, or that it is unknown.
+    fn headline(&self, decision: Option<&Decision>) -> String {
+        let (Some(decision), Some(near)) = (decision, self.neighbours.first()) else {
+            return self.query.clone();
+        };
+        let answer = match (self.known, &near.label, &near.id) {
+            (Some(true), Some(label), _) => label.clone(),
+            (Some(true), None, Some(id)) => format!("same as {id}"),
+            (Some(true), None, None) => format!("same as row {}", near.row),
+            _ => "unknown".to_owned(),
+        };
+        format!("{}: {answer} ({})", self.query, decision.reason(near.cosine))
     }
 
     fn table(&self) -> String {

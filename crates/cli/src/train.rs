@@ -2,8 +2,8 @@
 
 use crate::arguments::{one_of, share, without_effect};
 use crate::run::{
-    AccuracyBy, Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_notes,
-    closing_table, conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
+    AccuracyBy, Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Seeds, Session, absolute,
+    closing_notes, closing_table, conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
 };
 use crate::say::{results, say, shown};
 use crate::sweep::{self, Comparison};
@@ -46,6 +46,9 @@ pub(crate) struct TrainArguments {
     /// Train with each of these objectives and the same seed, and compare the results
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
     compare: Vec<String>,
+    /// Train each objective of --compare with so many seeds, and report the spread of every measure and the differences seed by seed
+    #[arg(long, value_name = "COUNT", requires = "compare", default_value_t = 1)]
+    seeds: u64,
     /// Scale s of the cosine, or auto to choose it for the number of classes [default: auto for own data]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     scale: Option<Amount>,
@@ -318,6 +321,9 @@ impl TrainArguments {
 #[derive(Serialize)]
 struct ComparisonReport<'a> {
     objectives: Vec<&'a RunReport>,
+    /// The spread over several seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<Seeds>,
 }
 
 pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
@@ -340,8 +346,8 @@ fn trained(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
     if !arguments.compare.is_empty() {
         let out = arguments.out.as_deref();
-        let comparison =
-            Comparison::start(&mut session, (config, recipe), &arguments.compare, out, dimension_given)?;
+        let of = (&arguments.compare[..], arguments.seeds);
+        let comparison = Comparison::start(&mut session, (config, recipe), of, out, dimension_given)?;
         return compared(&mut session, comparison, arguments.json);
     }
     let mut config = session.complete(config)?;
@@ -389,7 +395,8 @@ fn compared(session: &mut Session, comparison: Comparison, json: bool) -> anyhow
             Ok(ExitCode::from((128 + signal) as u8))
         }
         Ok(runs) => {
-            let report = ComparisonReport { objectives: runs.iter().map(|run| &run.report).collect() };
+            let reports = || runs.iter().map(|run| &run.report);
+            let report = ComparisonReport { objectives: reports().collect(), seeds: Seeds::of(reports()) };
             let of = (comparison.config(), comparison.prepared());
             finish(comparison.folder(), &report, of, &runs, json)?;
             Ok(ExitCode::SUCCESS)
@@ -446,22 +453,33 @@ fn finish(
     if let Some(run) = runs.first() {
         writeln!(out, "Evaluated on {}.\n", visible(&evaluated_on(&run.report)))?;
     }
-    writeln!(out, "{}", closing_table(runs))?;
+    let seeds = Seeds::of(runs.iter().map(|run| &run.report));
+    match &seeds {
+        Some(seeds) => write!(out, "{}", seeds.tables())?,
+        None => writeln!(out, "{}", closing_table(runs))?,
+    }
     for line in closing_notes(runs) {
         writeln!(out, "{}", visible(&line))?;
     }
-    let sentences = conclusions(runs.iter().map(|run| &run.report));
+    let sentences = match &seeds {
+        Some(seeds) => seeds.sentences(),
+        None => conclusions(runs.iter().map(|run| &run.report)),
+    };
     for sentence in &sentences {
         writeln!(out, "{}", visible(sentence))?;
     }
-    if !sentences.is_empty() {
+    if seeds.is_none() && !sentences.is_empty() {
         writeln!(out, "{ONE_SEED}\n")?;
     }
     writeln!(out, "Report: {}", shown(&folder.join("report.html")))?;
     // Last, where it is seen.
     for run in runs {
         if let Some(verdict) = &run.report.verdict {
-            let of = if runs.len() > 1 { format!("{}: ", run.report.objective) } else { String::new() };
+            let of = match (runs.len(), &seeds) {
+                (1, _) => String::new(),
+                (_, None) => format!("{}: ", run.report.objective),
+                (_, Some(_)) => format!("{}, seed {}: ", run.report.objective, run.report.seed),
+            };
             writeln!(out, "{}", visible(&format!("{of}{verdict}")))?;
         }
     }

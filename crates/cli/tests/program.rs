@@ -43,6 +43,8 @@ mod keys;
 mod labels;
 #[path = "program/models.rs"]
 mod models;
+#[path = "program/objectives.rs"]
+mod objectives;
 #[path = "program/recipe.rs"]
 mod recipe;
 #[path = "program/resume.rs"]
@@ -362,6 +364,13 @@ fn a_finished_run_compares_images() {
         assert!(if same { probability >= 0.5 } else { probability <= 0.5 }, "{answer}");
     };
     agrees(&answer);
+    for rate in ["far", "tar"] {
+        assert_eq!(answer[rate], saved["rates"][rate], "{answer} {saved}");
+    }
+    let text = place.run(&["compare", "--model", "run", one, other]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let first = text.lines().next().expect("a line");
+    assert!(first.contains("; FAR ") && first.contains(" %, TAR ") && first.ends_with(" %)"), "{text}");
     // Few pairs were compared, which the calibration and the answer state.
     assert_eq!(answer["warnings"], saved["warnings"]);
     assert!(saved["warnings"].to_string().contains("a reliable rate needs at least 10"), "{saved}");
@@ -407,11 +416,12 @@ fn a_finished_run_compares_images() {
         assert!(sets["warnings"].to_string().contains("its error rates and probabilities do not hold"));
         let text = place.run(&["compare", "--model", "run", side, "images/class-3"]);
         let text = String::from_utf8_lossy(&text.stdout).into_owned();
-        assert!(text.contains("of pairs of single images, not of such means"), "{text}");
+        assert!(!text.contains("FAR") && !text.contains("probability"), "neither holds for means: {text}");
+        assert!(sets["probability"].is_null() && sets["far"].is_null() && sets["threshold"].is_number());
     }
     assert_eq!(ask("images/class-0", "images/class-3", &["--threshold=-1"]).0, Some(0));
     let output = place.run(&["compare", "--model", "run/model.safetensors", one, one]);
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("same: similarity 1.0000"));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("same (1.00"));
 
     place.refused(&["compare", "--model", "run", one, "none.png"], &["none.png"]);
     place.refused(&["compare", "--model", "images", one, other], &["model.safetensors", "cannot be read"]);

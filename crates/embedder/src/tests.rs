@@ -22,6 +22,7 @@ fn description(name: BackboneName) -> Description {
             data: "images".to_owned(),
             trained: vec!["mug".to_owned(), "kettle, \"old\"".to_owned()],
             unseen: vec!["Tür\n".to_owned()],
+            validation: vec!["lamp".to_owned()],
         }),
         columns: None,
         trained_samples: Some(TrainedSamples::new([5, 0xabcd_ef01])),

@@ -21,7 +21,7 @@ mod tests;
 mod unit;
 
 pub use bounds::Bounds;
-pub use catalogue::{CatalogueEntry, ObjectiveKind, catalogue};
+pub use catalogue::{CatalogueEntry, ObjectiveKind, catalogue, family};
 pub use class::{
     BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassState, Diagnostics,
     DiagnosticsSum, EvaluateOptions, FOURTH_ROOT, NormTerm, Point, PointOutcome, PointPass, Reduction,
@@ -29,7 +29,9 @@ pub use class::{
 };
 pub use error::{Error, Result};
 pub use evaluate::{AnyEvaluation, AnyObjective};
-pub use family::{Competitors, CustomMargin, Link, Margin, Objective, ObjectiveBuilder, Pool, Score};
+pub use family::{
+    Competitors, CustomMargin, Link, Margin, Objective, ObjectiveBuilder, PointMargin, Pool, Score,
+};
 pub use parameter::{Domain, ObjectiveParameter, Parameters, parameters};
 pub use real::Real;
 pub use row::{RowOutcome, RowPass, SummedCompetitors};

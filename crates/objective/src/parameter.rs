@@ -58,6 +58,8 @@ pub enum Domain {
     Interval(Bounds),
     /// One number per class.
     PerClass(Bounds),
+    /// A list of pairs of numbers.
+    Points,
 }
 
 impl ObjectiveParameter {
@@ -103,6 +105,14 @@ impl Domain {
                     value.as_array()?.iter().map(|number| within(bounds, number)).collect();
                 numbers.map(Value::from)
             }
+            Self::Points => {
+                let pair = |pair: &Value| -> Option<Value> {
+                    let numbers: Vec<f64> =
+                        pair.as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
+                    (numbers.len() == 2).then(|| numbers.into())
+                };
+                value.as_array()?.iter().map(pair).collect::<Option<Vec<Value>>>().map(Value::from)
+            }
         }
     }
 }
@@ -118,6 +128,7 @@ impl fmt::Display for Domain {
                 write!(f, "two numbers [a, b] with {low} <= a <= b <= {high} ({})", bounds.unit)
             }
             Self::PerClass(bounds) => write!(f, "a list of one number per class, each {bounds}"),
+            Self::Points => f.write_str("a list of pairs of numbers, such as [[-1, -1.5], [1, 0.5]]"),
         }
     }
 }
@@ -197,6 +208,14 @@ impl Values {
 
     pub(crate) fn numbers_if_given(&self, name: &str) -> Option<Vec<f64>> {
         self.0.get(name)?.as_array()?.iter().map(Value::as_f64).collect()
+    }
+
+    pub(crate) fn points_if_given(&self, name: &str) -> Option<Vec<[f64; 2]>> {
+        let pair = |pair: &Value| {
+            let numbers: Vec<f64> = pair.as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
+            numbers.try_into().ok()
+        };
+        self.0.get(name)?.as_array()?.iter().map(pair).collect()
     }
 
     pub(crate) fn interval(&self, name: &str) -> [f64; 2] {

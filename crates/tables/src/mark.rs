@@ -26,6 +26,10 @@ pub struct TrainingClasses {
     pub trained: Vec<String>,
     /// Classes of the evaluation sets of these runs that no run was trained on.
     pub unseen: Vec<String>,
+    /// Classes of the validation parts of these runs, by which the model was chosen; no run was trained on them. Files of versions without
+    /// evaluation during training have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation: Vec<String>,
 }
 
 /// Identifies the model that made the rows of a file. It is part of `.parquet` and `.safetensors` files, so a copy keeps it.

@@ -697,6 +697,7 @@ fn the_model_that_made_a_file_is_stored_in_it() {
         data: "birds".to_owned(),
         trained: vec!["a \"b\"".to_owned()],
         unseen: vec!["\u{e9}".to_owned()],
+        validation: vec!["v".to_owned()],
     });
     let source = open_npy(&fixture("f4.npy")).unwrap();
     let values = Some(values_checksum(&source).unwrap());

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::config::{Config, ObjectiveConfig, OptimiserName};
 use crate::record::Record;
 use crate::run::settings::{Settings, configuration};
-use crate::warm_start::WeightsClasses;
+use crate::warm_start::{self, WeightsClasses};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use widemargin_data::{Division, Labelled, Preprocessing, SampleSet, SplitPart, appearance};
@@ -57,7 +57,11 @@ impl EarlierRun {
         let before = self.config.model.weights_classes.clone();
         let before = before.map_or(WeightsClasses::None, WeightsClasses::Listed);
         let record = &self.record;
-        before.after_training(&record.data, &record.class_names, &record.split)
+        let chosen_by = match self.config.training.evaluate_every {
+            0 => Vec::new(),
+            _ => warm_start::validation_classes(&record.labels, &record.parts, &record.split),
+        };
+        before.after_training(&record.data, &record.class_names, &record.split, &chosen_by)
     }
 
     /// The samples that a model of this run has seen; `None` if it is not known.

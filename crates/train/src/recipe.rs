@@ -8,7 +8,7 @@ use crate::config::{Amount, AugmentConfig, Config, SamplerName};
 use crate::{Error, Prepared, step_seconds};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use widemargin_data::{Glance, Spread};
+use widemargin_data::{Glance, ImageShape, Spread};
 
 /// Sides to which images are resized. The area of the chosen size is at most that of the median image, which enlarging would not make sharper.
 /// Smaller images keep their size, in steps of four pixels, down to `SMALLEST`.
@@ -159,14 +159,8 @@ impl Recipe {
             let total = config.training.epochs * steps;
             self.choose(EPOCHS_KEY, config.training.epochs, format!("{total} steps, {steps} per epoch"));
         }
-        if let Some(images) = prepared.set.images()
-            && !self.fixed
-            && !self.given.iter().any(|key| key.starts_with("augment."))
-        {
-            let side = images.shape().height.min(images.shape().width);
-            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment };
-            let value = format!("shift by {}", config.augment.pad_and_crop);
-            self.choose("augment", value, "mirrored signs and letters are others");
+        if let Some(images) = prepared.set.images() {
+            self.of_augmentation(config, images.shape());
         }
         for (key, name) in [("scale", "objective.scale"), ("margin", "objective.margin")] {
             if self.is_free(&[name]) && config.objective.takes_auto(key) {
@@ -175,6 +169,16 @@ impl Recipe {
             }
         }
         Ok(())
+    }
+
+    /// Chooses the augmentation of images with this shape; [`of_samples`](Self::of_samples) does so, too.
+    pub fn of_augmentation(&mut self, config: &mut Config, images: ImageShape) {
+        if !self.fixed && !self.given.iter().any(|key| key.starts_with("augment.")) {
+            let side = images.height.min(images.width);
+            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment };
+            let value = format!("shift by {}", config.augment.pad_and_crop);
+            self.choose("augment", value, "mirrored signs and letters are others");
+        }
     }
 
     /// Adds scale and margin, once they are numbers.

@@ -7,10 +7,10 @@
 
 use crate::Error;
 use crate::config::Config;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use widemargin_chance::{Purpose, Stream};
-use widemargin_data::{OpenSetSplit, SampleSet, appearance, first_names};
+use widemargin_data::{OpenSetSplit, SampleSet, SplitPart, appearance, first_names};
 use widemargin_embedder::{Description, TrainingClasses};
 use widemargin_model::weights::{Names, Weights};
 
@@ -116,6 +116,7 @@ pub(crate) fn other_classes(
         names
     };
     let names = union(differ(&stored.trained, &found.trained), differ(&stored.unseen, &found.unseen));
+    let names = union(names, differ(&stored.validation, &found.validation));
     (!names.is_empty()).then(|| {
         format!(
             "warning: model.weights_classes of the configuration is not the list of the classes in {}, which is used; the weights were \
@@ -128,21 +129,21 @@ pub(crate) fn other_classes(
 
 impl WeightsClasses {
     /// The unseen classes of a run on data with these classes, of which `wanted` should be unseen: those that were unseen before, and if they
-    /// are fewer, a draw from the classes that are new to the weights. `None` if the weights leave no choice of at least two, or have no class
+    /// are fewer, a draw from the classes that are new to the weights, not those by which they were chosen. `None` if the weights leave no choice of at least two, or have no class
     /// in common with the data; then the classes are drawn as without weights.
     pub(crate) fn unseen(&self, names: &[String], wanted: usize, seed: u64) -> Option<Vec<u32>> {
         let Self::Listed(listed) = self else { return None };
         let (listed, _) = as_in_data(listed, names);
-        let (trained, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
-        if !names.iter().any(|name| trained.contains(name.as_str()) || unseen.contains(name.as_str())) {
+        let (mut used, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
+        used.extend(as_set(&listed.validation));
+        if !names.iter().any(|name| used.contains(name.as_str()) || unseen.contains(name.as_str())) {
             return None;
         }
         let classes = || 0..names.len() as u32;
         let name = |class: &u32| names[*class as usize].as_str();
         let mut kept: Vec<u32> = classes().filter(|class| unseen.contains(name(class))).collect();
-        let mut new: Vec<u32> = classes()
-            .filter(|class| !unseen.contains(name(class)) && !trained.contains(name(class)))
-            .collect();
+        let mut new: Vec<u32> =
+            classes().filter(|class| !unseen.contains(name(class)) && !used.contains(name(class))).collect();
         Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut new);
         new.truncate(wanted.saturating_sub(kept.len()));
         kept.extend(new);
@@ -153,13 +154,12 @@ impl WeightsClasses {
     /// These classes, and those of `other`, as those of one model.
     pub(crate) fn with(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Listed(one), Self::Listed(other)) => {
-                let trained = union(one.trained.clone(), other.trained.clone());
-                let known = as_set(&trained);
-                let mut unseen = union(one.unseen.clone(), other.unseen.clone());
-                unseen.retain(|name| !known.contains(name.as_str()));
-                Self::Listed(TrainingClasses { data: one.data.clone(), trained, unseen })
-            }
+            (Self::Listed(one), Self::Listed(other)) => Self::Listed(distinct(TrainingClasses {
+                data: one.data.clone(),
+                trained: union(one.trained.clone(), other.trained.clone()),
+                unseen: union(one.unseen.clone(), other.unseen.clone()),
+                validation: union(one.validation.clone(), other.validation.clone()),
+            })),
             (Self::Listed(_), _) | (_, Self::None) => self.clone(),
             _ => other.clone(),
         }
@@ -182,6 +182,7 @@ impl WeightsClasses {
                 .collect()
         };
         let leaked = both(split.unseen(), &trained);
+        let chosen = both(split.unseen(), &as_set(&listed.validation));
         let lost = both(split.known(), &unseen);
         let mut warnings = Vec::new();
         if !alike.is_empty() {
@@ -203,6 +204,17 @@ impl WeightsClasses {
                 first_names(&leaked, NAMED)
             ));
         }
+        if !chosen.is_empty() {
+            warnings.push(format!(
+                "{} chosen by results on {} of the {} unseen classes, which were validation classes (data {}), so the results may be a \
+                 little too good: {}.",
+                of.was(),
+                chosen.len(),
+                split.unseen().len(),
+                listed.data,
+                first_names(&chosen, NAMED)
+            ));
+        }
         if !lost.is_empty() && of == Origin::Weights {
             warnings.push(format!(
                 "This run trains on {} classes that were unseen for the loaded weights (data {}), so it cannot be compared with their \
@@ -215,12 +227,14 @@ impl WeightsClasses {
         warnings
     }
 
-    /// The classes of a model that is trained with this split from these weights. `None` if their names take too much room in a file.
+    /// The classes of a model that is trained with this split from these weights, and chosen with the classes `validation`. `None` if their
+    /// names take too much room in a file.
     pub(crate) fn after_training(
         &self,
         data: &str,
         names: &[String],
         split: &OpenSetSplit,
+        validation: &[u32],
     ) -> Option<TrainingClasses> {
         let before = match self {
             Self::Listed(listed) => as_in_data(listed, names).0,
@@ -228,13 +242,35 @@ impl WeightsClasses {
         };
         let of =
             |classes: &[u32]| classes.iter().map(|class| names[*class as usize].clone()).collect::<Vec<_>>();
-        let trained = union(before.trained, of(split.known()));
-        let known = as_set(&trained);
-        let mut unseen = union(before.unseen, of(split.unseen()));
-        unseen.retain(|name| !known.contains(name.as_str()));
-        let bytes: usize = trained.iter().chain(&unseen).map(String::len).sum();
-        (bytes <= MOST_NAME_BYTES).then(|| TrainingClasses { data: data.to_owned(), trained, unseen })
+        let all = distinct(TrainingClasses {
+            data: data.to_owned(),
+            trained: union(before.trained, of(split.known())),
+            unseen: union(before.unseen, of(split.unseen())),
+            validation: union(before.validation, of(validation)),
+        });
+        let bytes: usize =
+            [&all.trained, &all.unseen, &all.validation].into_iter().flatten().map(String::len).sum();
+        (bytes <= MOST_NAME_BYTES).then_some(all)
     }
+}
+
+/// The classes of the validation part that is used: those of which no sample is trained on, and which are not evaluated at the end.
+pub(crate) fn validation_classes(labels: &[u32], parts: &[SplitPart], split: &OpenSetSplit) -> Vec<u32> {
+    let of_part = labels.iter().zip(parts).filter(|(_, part)| **part == SplitPart::Validation);
+    let classes: BTreeSet<u32> = of_part
+        .map(|(class, _)| *class)
+        .filter(|class| split.known_label(*class).is_none() && !split.is_unseen(*class))
+        .collect();
+    classes.into_iter().collect()
+}
+
+/// The same classes, each in one list: a class that was trained on is in no other, and one by which a model was chosen is not unseen.
+fn distinct(mut classes: TrainingClasses) -> TrainingClasses {
+    let mut used = as_set(&classes.trained);
+    classes.validation.retain(|name| !used.contains(name.as_str()));
+    used.extend(as_set(&classes.validation));
+    classes.unseen.retain(|name| !used.contains(name.as_str()));
+    classes
 }
 
 /// The classes of the weights under the names that the data has for them, and the pairs of names that are not equal but look the same. Only
@@ -242,6 +278,7 @@ impl WeightsClasses {
 fn as_in_data(listed: &TrainingClasses, names: &[String]) -> (TrainingClasses, Vec<String>) {
     let (of_data, mut of_weights) = (as_set(names), as_set(&listed.trained));
     of_weights.extend(as_set(&listed.unseen));
+    of_weights.extend(as_set(&listed.validation));
     let mut looks = BTreeMap::<String, Vec<&String>>::new();
     for name in names.iter().filter(|name| !of_weights.contains(name.as_str())) {
         looks.entry(appearance(name)).or_default().push(name);
@@ -265,10 +302,9 @@ fn as_in_data(listed: &TrainingClasses, names: &[String]) -> (TrainingClasses, V
         }
         union(Vec::new(), found)
     };
-    let (trained, mut unseen) = (renamed(&listed.trained), renamed(&listed.unseen));
-    let known = as_set(&trained);
-    unseen.retain(|name| !known.contains(name.as_str()));
-    (TrainingClasses { data: listed.data.clone(), trained, unseen }, alike)
+    let [trained, unseen, validation] =
+        [&listed.trained, &listed.unseen, &listed.validation].map(|list| renamed(list));
+    (distinct(TrainingClasses { data: listed.data.clone(), trained, unseen, validation }), alike)
 }
 
 fn as_set(names: &[String]) -> HashSet<&str> {
@@ -295,6 +331,7 @@ mod tests {
             data: "first".to_owned(),
             trained: names(&["a", "b", "c"]),
             unseen: names(&["x", "y", "z"]),
+            validation: Vec::new(),
         })
     }
 
@@ -341,6 +378,7 @@ mod tests {
             data: "first".to_owned(),
             trained: names(&["c00", "c01", "c02", "Cafe\u{301}"]),
             unseen: names(&["c03", "c04"]),
+            validation: Vec::new(),
         });
         let all = names(&["C00", "c1", "C02", "C03", "c4", "caf\u{e9}", "new"]);
         for seed in 0..9 {
@@ -353,7 +391,7 @@ mod tests {
         assert!(said[0].contains(r#"the same classes: "c00" = "C00", "c01" = "c1""#), "{}", said[0]);
         assert!(said[1].contains("trained on 1 of the 2 unseen classes") && said[1].ends_with(": c1."));
         assert!(said[2].contains("trains on 1 classes that were unseen") && said[2].ends_with(": c4."));
-        let after = weights.after_training("second", &all, &split).expect("short names");
+        let after = weights.after_training("second", &all, &split, &[]).expect("short names");
         assert_eq!(after.trained, names(&["C00", "c1", "C02", "caf\u{e9}", "c4", "new"]));
         assert_eq!(after.unseen, names(&["C03"]));
         // Equal names come first: here `c1` is another class than `c01`.
@@ -365,19 +403,56 @@ mod tests {
     fn a_chain_of_runs_remembers_every_class_that_was_trained_on() {
         let all = names(&["a", "x", "y", "new", "newer"]);
         let split = OpenSetSplit::by_names(&all, &names(&["y", "newer"])).expect("known names");
-        let found = weights().after_training("second", &all, &split).expect("short names");
+        let found = weights().after_training("second", &all, &split, &[]).expect("short names");
         assert_eq!(found.data, "second");
         assert_eq!(found.trained, names(&["a", "b", "c", "x", "new"]));
         assert_eq!(found.unseen, names(&["y", "z", "newer"]));
-        let first = WeightsClasses::None.after_training("first", &all, &split).expect("short names");
+        let first = WeightsClasses::None.after_training("first", &all, &split, &[]).expect("short names");
         assert_eq!((first.trained, first.unseen), (names(&["a", "x", "new"]), names(&["y", "newer"])));
+    }
+
+    #[test]
+    fn classes_by_which_a_model_was_chosen_are_neither_drawn_nor_evaluated_without_a_word() {
+        let all = names(&["a", "b", "m", "v", "w", "x", "y"]);
+        let split = OpenSetSplit::by_names(&all, &names(&["x", "y"])).expect("known names");
+        let split = split.with_known(all.len(), vec![0, 1, 2]).expect("three classes");
+        let (labels, parts) = ([0, 3, 4, 3, 5, 1], {
+            use SplitPart::{Out, Test, Train, Validation};
+            [Train, Validation, Out, Validation, Test, Validation]
+        });
+        let chosen = validation_classes(&labels, &parts, &split);
+        assert_eq!(chosen, [3], "`w` has no validation sample, and `b` is trained on");
+        let model = WeightsClasses::None.after_training("first", &all, &split, &[3, 4]).expect("short names");
+        assert_eq!(model.validation, names(&["v", "w"]));
+        assert_eq!((&model.trained, &model.unseen), (&names(&["a", "b", "m"]), &names(&["x", "y"])));
+        let weights = WeightsClasses::Listed(model);
+        let next = names(&["a", "V", "w", "n", "o", "p", "x"]);
+        for seed in 0..9 {
+            let drawn = weights.unseen(&next, 3, seed).expect("enough");
+            assert!(drawn.contains(&6) && !drawn.contains(&1) && !drawn.contains(&2), "{drawn:?}");
+        }
+        let split = OpenSetSplit::by_names(&next, &names(&["V", "x"])).expect("known names");
+        let said = weights.warnings(&next, &split, Origin::Weights);
+        assert!(
+            said[1].contains("chosen by results on 1 of the 2 unseen classes") && said[1].ends_with(": V."),
+            "{said:?}"
+        );
+        // Trained on afterwards, `w` is like any other class; `V` stays what it was.
+        let after = weights.after_training("second", &next, &split, &[]).expect("short names");
+        assert_eq!(after.validation, names(&["V"]));
+        assert!(after.trained.contains(&"w".to_owned()) && after.unseen == names(&["x", "y"]));
     }
 
     #[test]
     fn the_classes_of_weights_and_embeddings_are_those_of_one_model() {
         let listed = |trained: &[&str], unseen: &[&str]| {
             let (trained, unseen) = (names(trained), names(unseen));
-            WeightsClasses::Listed(TrainingClasses { data: "second".to_owned(), trained, unseen })
+            WeightsClasses::Listed(TrainingClasses {
+                data: "second".to_owned(),
+                trained,
+                unseen,
+                validation: Vec::new(),
+            })
         };
         let both = weights().with(&listed(&["x", "c", "d"], &["y", "v"]));
         let expected = listed(&["a", "b", "c", "x", "d"], &["y", "z", "v"]);

@@ -2,7 +2,7 @@
 
 use crate::arguments::{FileKind, class_folder, output_file, part_folders};
 use crate::progress;
-use crate::run::absolute;
+use crate::run::{absolute, choose_size};
 use crate::say::{self, results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -15,7 +15,7 @@ use widemargin_data::{ClassFolder, ImageSet, Labelled, PartFolders};
 use widemargin_durable::write_atomic;
 use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, PreviewInput, PreviewSample};
-use widemargin_train::{Config, Prepared};
+use widemargin_train::{Config, Prepared, Recipe};
 
 /// Augmented versions of each sample.
 const VERSIONS: u64 = 8;
@@ -29,7 +29,7 @@ pub(crate) struct PreviewArguments {
     /// Images: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet), or .tar shards
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// Read `[augment]`, the size and everything else from this TOML file [default: that of `train` without a file]
+    /// Read `[augment]`, the size and everything else from this TOML file [default: what `train` chooses for the data]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Level of the folders that name the classes in a nested tree: top or deepest [default: top]
@@ -77,19 +77,23 @@ impl PreviewArguments {
         config
     }
 
-    fn configuration(&self) -> anyhow::Result<Config> {
-        let Some(path) = &self.config else { return Ok(self.applied(Config::default())) };
+    /// The configuration, and the recipe that `train` has for what it does not set.
+    fn configuration(&self) -> anyhow::Result<(Config, Recipe)> {
+        let Some(path) = &self.config else {
+            return Ok((self.applied(Config::default()), Recipe::default()));
+        };
         let text = widemargin_durable::read_text(path)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         let check = |config: &Config| self.applied(config.clone()).check();
-        Ok(self.applied(Config::from_toml_checked(path, &text, check)?))
+        let config = self.applied(Config::from_toml_checked(path, &text, check)?);
+        Ok((config, Recipe::new(widemargin_train::config::keys(&text))))
     }
 }
 
 pub(crate) fn run(arguments: &PreviewArguments) -> anyhow::Result<ExitCode> {
     let count = arguments.count;
     ensure!((1..=MOST).contains(&count), "--count: found {count}, expected 1 to {MOST}");
-    let mut config = arguments.configuration()?;
+    let (mut config, mut recipe) = arguments.configuration()?;
     ensure!(
         !config.data.is_table(),
         "{}: a table of embeddings, expected images; only images are augmented",
@@ -98,9 +102,11 @@ pub(crate) fn run(arguments: &PreviewArguments) -> anyhow::Result<ExitCode> {
     // A model in `model.weights` says how images are read.
     config.resolve_weights()?;
     let bar = progress::waiting("reading images");
+    choose_size(&mut config, &mut recipe)?;
     let set = Prepared::open(&config.data, None)?;
     bar.finish_and_clear();
     let images = set.images().context("only images are augmented")?;
+    recipe.of_augmentation(&mut config, images.shape());
     config.augment.validate(images.shape()).context("[augment]")?;
     let samples = chosen(images.len(), count, config.training.seed);
     let mut notes: Vec<String> = config

@@ -1,12 +1,15 @@
-//! The comparison of several runs in sentences: which objective did better than the first, and in which measure.
+//! The comparison of several runs with one seed in sentences: in which measure they differ from the first. Without other seeds it is not known
+//! whether that is better; `seeds.rs` compares several.
 
 use super::evaluated::RunReport;
+use std::cmp::Ordering;
 
 /// A caution that holds for every comparison.
-pub(crate) const ONE_SEED: &str = "Each objective was trained once, with one seed: another seed can change the results by as much as these differences.";
+pub(crate) const ONE_SEED: &str = "Each objective was trained once, with one seed: another seed can change the results by as much as these differences. \
+Train with --seeds 5 to see which differences are larger than that.";
 
-/// Printed if an objective with a margin did worse than the first.
-const WHY_WORSE: &str = "A margin pulls each known class together and keeps what separates the known classes. With few known classes, \
+/// Printed if an objective with a margin has a higher EER or a lower recall than the first.
+const WHY_WORSE: &str = "If a margin does worse: a margin pulls each known class together and keeps what separates the known classes. With few known classes, \
 this can discard what would separate unseen ones. Try a smaller margin, no margin, or more known classes.";
 
 /// A compared measure: its name, its value, and whether more is better.
@@ -32,12 +35,12 @@ pub(crate) fn conclusions<'a>(reports: impl Iterator<Item = &'a RunReport>) -> V
                 let (base, found) = (measure(first), measure(other));
                 let better = if *more { found > base } else { found < base };
                 margin_lost |= !better && found != base && other.margin > 0.0;
-                let word = match (found == base, better) {
-                    (true, _) => "equal",
-                    (_, true) => "better",
-                    (_, false) => "worse",
+                let word = match found.total_cmp(&base) {
+                    Ordering::Equal => "equal",
+                    Ordering::Less => "lower",
+                    Ordering::Greater => "higher",
                 };
-                format!("{word} in {name} ({:.2} % against {:.2} %)", 100.0 * found, 100.0 * base)
+                format!("{name} {word} ({:.2} % against {:.2} %)", 100.0 * found, 100.0 * base)
             })
             .collect();
         sentences.push(format!("{} against {}: {}.", other.objective, first.objective, parts.join(", ")));

@@ -3,6 +3,7 @@
 use super::conclusions::conclusions;
 use super::evaluated::{EvaluatedRun, RunReport};
 use super::measures::Measures;
+use super::seeds::Seeds;
 use super::untrained::Untrained;
 use anyhow::Context;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub(super) const PAGE_FILE: &str = "report.html";
 const CURVE_POINTS: usize = 200;
 /// Most classes named in a sentence.
 pub(super) const NAMED_CLASSES: usize = 20;
+/// A note of a comparison with several seeds.
+const FIRST_SEED: &str = "Tables and figures below are those of the first seed; report.json has the spread of every measure over the seeds.";
 /// Query images per class.
 const QUERIES_PER_CLASS: usize = 2;
 /// Neighbours per query.
@@ -134,8 +137,18 @@ pub(crate) fn write_reports(
 
 /// The page of one or several runs on the same data.
 fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow::Result<String> {
-    let names: Vec<&str> = runs.iter().map(|run| run.report.objective.as_str()).collect();
-    let mut notes = conclusions(runs.iter().map(|run| &run.report));
+    let seeds = Seeds::of(runs.iter().map(|run| &run.report));
+    // With several seeds, the figures are those of the first.
+    let first_seed = runs.first().map(|run| run.report.seed);
+    let shown: Vec<&EvaluatedRun> = runs.iter().filter(|run| Some(run.report.seed) == first_seed).collect();
+    let names: Vec<&str> = shown.iter().map(|run| run.report.objective.as_str()).collect();
+    let mut notes = match &seeds {
+        Some(seeds) => seeds.sentences(),
+        None => conclusions(runs.iter().map(|run| &run.report)),
+    };
+    if seeds.is_some() {
+        notes.push(FIRST_SEED.to_owned());
+    }
     notes.extend(accuracy_in_words(runs));
     notes.extend(validation_in_words(runs));
     let input = ReportInput {
@@ -154,7 +167,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
         configuration: flat_configuration(config),
         warnings: warnings(runs),
         notes,
-        objectives: runs.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
+        objectives: shown.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
     };
     Ok(page::render(&input))
 }

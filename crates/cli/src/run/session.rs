@@ -44,6 +44,23 @@ pub(crate) enum Ended {
     Stopped { step: u64, signal: i32 },
 }
 
+/// Looks at the image files of own data, and chooses size and channels with the recipe.
+pub(crate) fn choose_size(config: &mut Config, recipe: &mut Recipe) -> anyhow::Result<()> {
+    let d = &config.data;
+    let Some(path) = &d.path else { return Ok(()) };
+    let folders = FolderOptions { class_folder: d.class_folder, parts: d.parts };
+    let usual = Preprocessing::default();
+    let preprocessing = Preprocessing {
+        background: d.background.unwrap_or(usual.background),
+        depth: d.depth.unwrap_or(usual.depth),
+        ..usual
+    };
+    if let Some(glance) = Glance::at(path, folders, &preprocessing)? {
+        recipe.of_images(config, &glance);
+    }
+    Ok(())
+}
+
 impl Session {
     /// Listens for signals from here on.
     pub(crate) fn start() -> anyhow::Result<Self> {
@@ -84,18 +101,10 @@ impl Session {
         config: &mut Config,
         recipe: &mut Recipe,
     ) -> anyhow::Result<Prepared> {
-        let d = &config.data;
-        let Some(path) = d.path.clone() else { return self.prepare(config) };
-        let folders = FolderOptions { class_folder: d.class_folder, parts: d.parts };
-        let usual = Preprocessing::default();
-        let preprocessing = Preprocessing {
-            background: d.background.unwrap_or(usual.background),
-            depth: d.depth.unwrap_or(usual.depth),
-            ..usual
-        };
-        if let Some(glance) = Glance::at(&path, folders, &preprocessing)? {
-            recipe.of_images(config, &glance);
+        if config.data.path.is_none() {
+            return self.prepare(config);
         }
+        choose_size(config, recipe)?;
         let before = config.clone();
         let prepared = self.prepare_with(&before, || {
             let split = Prepared::split(&before)?;

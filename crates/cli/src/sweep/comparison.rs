@@ -11,15 +11,15 @@ use widemargin_train::{Config, Prepared, Recipe};
 pub(crate) struct Comparison(Started);
 
 impl Comparison {
-    /// Starts the comparison of `objectives` with the other settings of `config`, in the new folder `out`.
+    /// Starts the comparison of `objectives`, each with so many seeds, with the other settings of `config`, in the new folder `out`.
     pub(crate) fn start(
         session: &mut Session,
         (config, recipe): (Config, Recipe),
-        objectives: &[String],
+        (objectives, seeds): (&[String], u64),
         out: Option<&Path>,
         dimension_given: bool,
     ) -> anyhow::Result<Self> {
-        let plan = Plan::of_objectives(session.normalised(config)?, objectives);
+        let plan = Plan::of_objectives(session.normalised(config)?, objectives, seeds);
         for sentence in plan.left_out()? {
             session.message(&format!("note: {sentence}"));
         }
@@ -38,7 +38,7 @@ impl Comparison {
         Ok(Self(started))
     }
 
-    /// Trains and evaluates every objective. A finished run is evaluated again. The number of the signal if one stopped it.
+    /// Trains and evaluates every objective with every seed, the seeds of an objective one after the other. A finished run is evaluated again. The number of the signal if one stopped it.
     pub(crate) fn train(&self, session: &mut Session) -> anyhow::Result<Result<Vec<EvaluatedRun>, i32>> {
         let mut runs = Vec::new();
         let accuracy_by = self.0.accuracy_by()?;

@@ -94,7 +94,7 @@ impl SweepArguments {
             swept.extend(["objective.scale", "objective.margin"].map(str::to_owned));
         }
         let recipe = recipe.without(swept);
-        Ok((Plan { comparison: false, by: self.by, halving, grid, base }, recipe))
+        Ok((Plan { comparison: false, seeds: 1, by: self.by, halving, grid, base }, recipe))
     }
 }
 

@@ -11,8 +11,9 @@ use std::path::Path;
 use toml::{Table, Value};
 use widemargin_train::Config;
 
-/// Most runs of a sweep; more are likely a typing error.
+/// Most runs of a sweep, and most seeds of an objective; more are likely a typing error.
 const MOST_RUNS: usize = 10_000;
+const MOST_SEEDS: u64 = 1000;
 
 /// Keys outside `[data]` that decide the split or the normalisation, which all runs share.
 const OF_DATA: [&str; 7] = [
@@ -70,12 +71,24 @@ pub(crate) struct Plan {
     /// without a scale or margin that it does not have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) comparison: bool,
+    /// Runs of each objective of a comparison, with consecutive seeds from that of the configuration on.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) seeds: u64,
     pub(crate) by: RankBy,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) halving: Option<Halving>,
     pub(crate) grid: Vec<Axis>,
     /// What all runs share.
     pub(crate) base: Config,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires a reference")]
+fn is_one(seeds: &u64) -> bool {
+    *seeds == 1
 }
 
 /// One run of the grid.
@@ -123,11 +136,11 @@ fn with_objective(config: &Config, name: &str) -> anyhow::Result<(Config, Vec<(&
 }
 
 impl Plan {
-    /// The plan of a comparison of `objectives`.
-    pub(super) fn of_objectives(base: Config, objectives: &[String]) -> Self {
+    /// The plan of a comparison of `objectives`, each with so many seeds.
+    pub(super) fn of_objectives(base: Config, objectives: &[String], seeds: u64) -> Self {
         let values = objectives.iter().cloned().map(Value::String).collect();
         let grid = vec![Axis { key: "objective.name".to_owned(), values }];
-        Self { comparison: true, by: RankBy::MapAtR, halving: None, grid, base }
+        Self { comparison: true, seeds, by: RankBy::MapAtR, halving: None, grid, base }
     }
 
     /// The settings that some objectives of a comparison do not have and are trained without, as sentences.
@@ -206,21 +219,31 @@ impl Plan {
             );
         }
         let width = combinations.len().to_string().len().max(2);
+        let (first, seeds) = (self.base.training.seed, self.seeds);
+        let last = first.checked_add(seeds.saturating_sub(1));
+        ensure!(
+            (1..=MOST_SEEDS).contains(&seeds) && last.is_some(),
+            "--seeds: found {seeds} from seed {first} on, expected 1 to {MOST_SEEDS} seeds"
+        );
         combinations
             .into_iter()
             .zip(1..)
-            .map(|(values, number)| {
-                let config = self.config(&values)?;
+            .flat_map(|(values, number)| (0..seeds).map(move |seed| (values.clone(), number, first + seed)))
+            .map(|(values, number, seed)| {
+                let mut config = self.config(&values)?;
+                if self.comparison {
+                    config.training.seed = seed;
+                }
                 let parts: Vec<String> = self
                     .grid
                     .iter()
                     .zip(&values)
                     .map(|(axis, value)| safe(&format!("{}-{}", axis.short(), plain(value))))
                     .collect();
-                let name = if self.comparison {
-                    config.objective.name.clone()
-                } else {
-                    format!("{number:0width$}-{}", parts.join("-"))
+                let name = match (self.comparison, seeds) {
+                    (true, 1) => config.objective.name.clone(),
+                    (true, _) => format!("{}-seed-{seed}", config.objective.name),
+                    (false, _) => format!("{number:0width$}-{}", parts.join("-")),
                 };
                 Ok(Candidate { name, values, config })
             })
@@ -309,7 +332,7 @@ mod tests {
     fn plan(grid: Vec<Axis>, halving: Option<Halving>) -> Plan {
         let mut base = Config::default();
         base.training.epochs = 8;
-        Plan { comparison: false, by: RankBy::MapAtR, halving, grid, base }
+        Plan { comparison: false, seeds: 1, by: RankBy::MapAtR, halving, grid, base }
     }
 
     fn axis(key: &str, values: &[f64]) -> Axis {

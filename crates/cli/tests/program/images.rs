@@ -542,10 +542,19 @@ fn a_preview_shows_samples_with_augmented_versions() {
     let (page, said) = preview("tiny.toml", "b.html", &["--count", "2"]);
     assert_eq!(page.matches("class=\"version\"").count(), 16);
     assert!(said.contains("No augmentation is set"), "{said}");
-    // Without a file, the settings of `train`.
+    // Without a file, what `train` chooses for these images.
     success(&place.run(&["data", "preview", "d"]));
     let page = std::fs::read_to_string(place.path().join("preview.html")).expect("a page");
-    assert!(page.contains("flip = true") && page.contains("pad_and_crop = 2"));
+    let chosen = place.run(&["train", "--data", "d", "--print-config"]);
+    success(&chosen);
+    let chosen: toml::Table = toml::from_str(&String::from_utf8_lossy(&chosen.stdout)).expect("TOML");
+    let of = |section: &str, key: &str| chosen[section][key].to_string();
+    assert_eq!(of("augment", "flip"), "false");
+    for key in ["flip", "pad_and_crop"] {
+        assert!(page.contains(&format!("{key} = {}", of("augment", key))), "{key}: {chosen}");
+    }
+    let shape = ["channels", "height", "width"].map(|key| of("data", key)).join(" x ");
+    assert!(page.contains(&format!("read as {shape}")), "{shape}");
 
     place.write("wrong.toml", b"[augment]\n\nblur = [3, 1]\n");
     place.write("t.csv", b"label,a,b\nx,1,2\ny,3,4\n");

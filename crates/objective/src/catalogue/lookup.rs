@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer};
 
+use super::composed;
 use super::entry::{Builder, CatalogueEntry, ObjectiveKind, Recipe};
 use super::table;
 use crate::bounds;
@@ -21,6 +22,14 @@ pub fn catalogue() -> &'static [CatalogueEntry] {
     &CATALOGUE
 }
 
+static FAMILY: LazyLock<CatalogueEntry> = LazyLock::new(composed::entry);
+
+/// The entry of `family`: any combination of score, margin, pool and link, composed by its parameters. It is found by its name like the others
+/// but is not part of the [`catalogue`], because it has no formula of its own.
+pub fn family() -> &'static CatalogueEntry {
+    &FAMILY
+}
+
 /// An objective of either kind.
 pub(crate) enum Built {
     Classes(Box<ClassObjective>),
@@ -32,14 +41,14 @@ pub(crate) enum Built {
 /// # Errors
 /// [`Error::UnknownName`].
 fn find(name: &str, of: impl Fn(&CatalogueEntry) -> bool) -> Result<&'static CatalogueEntry> {
-    let entries = || catalogue().iter().filter(|entry| of(entry));
+    let entries = || catalogue().iter().chain([family()]).filter(|entry| of(entry));
     let spellings = entries()
         .flat_map(|entry| entry.aliases.iter().chain([&entry.name]).map(|spelling| (*spelling, entry.name)));
     let name = names::find(name, spellings).map_err(|suggestion| Error::UnknownName {
         kind: "objective",
         found: name.to_owned(),
         suggestion,
-        known: entries().map(|entry| entry.name).collect(),
+        known: catalogue().iter().filter(|entry| of(entry)).map(|entry| entry.name).collect(),
     })?;
     Ok(entries().find(|entry| entry.name == name).expect("found above"))
 }
@@ -147,7 +156,8 @@ impl From<Objective> for ClassObjective {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let found = String::deserialize(deserializer)?;
-        let known = ClassObjective::names().map(Self).chain([Self::COMPOSED]).find(|name| name.0 == found);
+        let others = [Self::COMPOSED, family().class_name()];
+        let known = ClassObjective::names().map(Self).chain(others).find(|name| name.0 == found);
         known.ok_or_else(|| serde::de::Error::custom(format_args!("no objective is called `{found}`")))
     }
 }

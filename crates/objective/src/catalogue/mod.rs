@@ -3,10 +3,11 @@
 //! [`catalogue`] is the one table. It is the only place with names, aliases, defaults and ranges; `widemargin loss --list`
 //! prints it.
 
+mod composed;
 mod entry;
 mod lookup;
 mod table;
 
 pub use entry::{CatalogueEntry, ObjectiveKind};
-pub use lookup::catalogue;
 pub(crate) use lookup::{Built, build};
+pub use lookup::{catalogue, family};

@@ -48,23 +48,13 @@ struct ClassRow {
 impl From<ClassRow> for CatalogueEntry {
     fn from(row: ClassRow) -> Self {
         let ClassRow { name, aliases, mut parameters, shared, source, recipe, describes } = row;
-        let common = [
-            count(SUB_CENTRES, 1, bounds::COUNT, "class centres per class; the nearest one counts"),
-            ObjectiveParameter::new(
-                IGNORE_LABEL,
-                Value::Null,
-                Domain::Count(bounds::LABEL),
-                "label of samples to ignore",
-            ),
-        ];
-        for parameter in common {
+        for parameter in [sub_centres(), ignored_label()] {
             if parameters.iter().all(|own| own.name != parameter.name) {
                 parameters.push(parameter);
             }
         }
         if matches!(shared, Shared::Smoothing | Shared::Both(_)) {
-            let meaning = "share of each label that is spread over all classes";
-            parameters.push(number(LABEL_SMOOTHING, 0.0, bounds::SMOOTHING, meaning));
+            parameters.push(smoothing());
         }
         if let Shared::ClassMargins(unit) | Shared::Both(unit) = shared {
             let meaning = "one margin per class in place of one for all";
@@ -100,7 +90,12 @@ fn on_pairs(kind: PairObjective, aliases: &'static [&'static str], source: &'sta
     }
 }
 
-fn number(name: &'static str, default: f64, bounds: Bounds, meaning: &'static str) -> ObjectiveParameter {
+pub(super) fn number(
+    name: &'static str,
+    default: f64,
+    bounds: Bounds,
+    meaning: &'static str,
+) -> ObjectiveParameter {
     ObjectiveParameter::new(name, default.into(), Domain::Number(bounds), meaning)
 }
 
@@ -108,8 +103,21 @@ fn count(name: &'static str, default: u64, bounds: Bounds, meaning: &'static str
     ObjectiveParameter::new(name, default.into(), Domain::Count(bounds), meaning)
 }
 
-fn flag(name: &'static str, meaning: &'static str) -> ObjectiveParameter {
+pub(super) fn flag(name: &'static str, meaning: &'static str) -> ObjectiveParameter {
     ObjectiveParameter::new(name, false.into(), Domain::Flag, meaning)
+}
+
+pub(super) fn sub_centres() -> ObjectiveParameter {
+    count(SUB_CENTRES, 1, bounds::COUNT, "class centres per class; the nearest one counts")
+}
+
+pub(super) fn ignored_label() -> ObjectiveParameter {
+    let domain = Domain::Count(bounds::LABEL);
+    ObjectiveParameter::new(IGNORE_LABEL, Value::Null, domain, "label of samples to ignore")
+}
+
+pub(super) fn smoothing() -> ObjectiveParameter {
+    number(LABEL_SMOOTHING, 0.0, bounds::SMOOTHING, "share of each label that is spread over all classes")
 }
 
 fn scale(default: f64) -> ObjectiveParameter {

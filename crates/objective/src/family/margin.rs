@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::custom::CustomMargin;
+use super::points::PointMargin;
 use crate::error::Result;
 
 /// The lead that the target score must have over the non-targets.
@@ -73,6 +74,8 @@ pub enum Margin {
         /// `w`, in `[0, 1]`.
         weight: f64,
     },
+    /// The target's cosine mapped through a table of points; with cosine scores and projections. See [`Margin::points`].
+    Points(PointMargin),
     /// A user-defined margin; see [`Margin::custom`]. Cannot be saved.
     #[serde(skip_deserializing)]
     Custom(CustomMargin),
@@ -109,6 +112,16 @@ impl Margin {
         Self::MultiplicativeAngle { multiplier, weight: 1.0 }
     }
 
+    /// A margin given by 2 to 1,000 points `[cosine, cosine under the margin]` with ascending cosines from -1 to 1, between which a monotone
+    /// cubic runs. With [`Score::Projection`](crate::Score::Projection) it is applied to the cosine, too. A warm-up applies a share of it, as
+    /// for [`Margin::custom`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) unless the values rise or stay equal, and none is above its cosine.
+    pub fn points(points: &[[f64; 2]]) -> Result<Self> {
+        PointMargin::new(points).map(Self::Points)
+    }
+
     /// A margin of your own: `value` turns the target's similarity into its similarity under the margin, `derivative` is the
     /// derivative of `value`.
     ///
@@ -137,7 +150,7 @@ impl Margin {
     }
 
     /// The amount of the margin, in its own unit; 0 without a margin. For a combined margin the part in angle, for a multiplied
-    /// angle the multiplier, for a custom margin the share that is applied.
+    /// angle the multiplier, for a custom margin or one of points the share that is applied.
     pub fn amount(&self) -> f64 {
         match *self {
             Self::None => 0.0,
@@ -147,6 +160,7 @@ impl Margin {
             Self::Combined { angle, .. } => angle,
             Self::Turned { cosine, .. } => cosine,
             Self::MultiplicativeAngle { multiplier, .. } => f64::from(multiplier),
+            Self::Points(ref margin) => margin.share(),
             Self::Custom(ref margin) => margin.share(),
         }
     }
@@ -171,6 +185,7 @@ impl Margin {
             Self::MultiplicativeAngle { multiplier, weight } => {
                 Self::MultiplicativeAngle { multiplier, weight: share * weight }
             }
+            Self::Points(ref margin) => Self::Points(margin.at_share(share * margin.share())),
             Self::Custom(ref margin) => Self::Custom(margin.at_share(share * margin.share())),
         }
     }
@@ -191,6 +206,10 @@ impl Margin {
         let cosine = similarity.clamp(-1.0, 1.0);
         match *self {
             Self::None | Self::Additive(_) => plain(similarity),
+            Self::Points(ref margin) => {
+                let (value, slope) = margin.at(similarity);
+                UnderMargin { value, slope }
+            }
             Self::Custom(ref margin) => {
                 let (value, slope) = margin.at(similarity);
                 UnderMargin { value, slope }
@@ -277,6 +296,7 @@ impl fmt::Display for Margin {
             Self::MultiplicativeAngle { multiplier, weight } => {
                 write!(f, "angle times {multiplier}, weight {weight}")
             }
+            Self::Points(margin) => write!(f, "margin by {} points", margin.points().len()),
             Self::Custom(margin) => write!(f, "custom margin `{}`", margin.name()),
         }
     }
@@ -300,6 +320,7 @@ mod tests {
             Margin::multiplicative_angle(4),
             Margin::multiplicative_angle(3),
             Margin::MultiplicativeAngle { multiplier: 4, weight: 0.25 },
+            Margin::points(&[[-1.0, -2.0], [0.2, -0.6], [0.7, 0.1], [1.0, 0.6]]).expect("rises"),
         ]
     }
 

@@ -5,6 +5,7 @@ mod competitors;
 mod custom;
 mod margin;
 mod objective;
+mod points;
 mod presets;
 
 pub use axes::{Link, Pool, Score};
@@ -12,3 +13,4 @@ pub use competitors::Competitors;
 pub use custom::CustomMargin;
 pub use margin::Margin;
 pub use objective::{Objective, ObjectiveBuilder};
+pub use points::PointMargin;

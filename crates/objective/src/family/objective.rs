@@ -106,7 +106,7 @@ fn check_margin(margin: &Margin) -> Result<()> {
     let angle = |found| bounds::ANGLE_MARGIN.check("margin", found);
     let cosine = |found| bounds::COSINE_MARGIN.check("margin", found);
     match *margin {
-        Margin::None | Margin::Custom(_) => Ok(()),
+        Margin::None | Margin::Points(_) | Margin::Custom(_) => Ok(()),
         Margin::Additive(found) => bounds::SCORE_MARGIN.check("margin", found),
         Margin::AdditiveCosine(found) => cosine(found),
         Margin::AdditiveAngle { margin, .. } => angle(margin),
@@ -160,7 +160,8 @@ fn check_combination(builder: &ObjectiveBuilder) -> Result<()> {
             Margin::AdditiveCosine(_)
             | Margin::AdditiveAngle { .. }
             | Margin::Combined { .. }
-            | Margin::Turned { .. },
+            | Margin::Turned { .. }
+            | Margin::Points(_),
         ) => {
             return incompatible(
                 "a margin in cosine or angle",
@@ -284,6 +285,10 @@ impl Objective {
             Margin::MultiplicativeAngle { weight, .. } => {
                 bounds::check_angle_multiple(amount)?;
                 Margin::MultiplicativeAngle { multiplier: amount as u32, weight }
+            }
+            Margin::Points(ref margin) => {
+                bounds::SHARE.check("margin", amount)?;
+                Margin::Points(margin.at_share(amount))
             }
             Margin::Custom(ref margin) => {
                 bounds::SHARE.check("margin", amount)?;
