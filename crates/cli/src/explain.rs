@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_explain::{FeatureClass, FeatureRun, Language, TrainedFeatures, page};
@@ -146,10 +147,11 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeature
             }
             create_folders(folder.parent().unwrap_or(Path::new(".")))?;
             observer.message(&format!("training {name}"));
-            match train(&config, &prepared, &folder, RunStart::New, &mut observer, &stop)? {
-                Ending::Stopped { signal, .. } => {
+            let received = || stop.load(Ordering::Relaxed);
+            match train(&config, &prepared, &folder, RunStart::New, &mut observer, &|| received() != 0)? {
+                Ending::Stopped { .. } => {
                     say!("stopped; the finished runs are in {}", folder_of_runs.display());
-                    return Ok(Err(ExitCode::from((128 + signal) as u8)));
+                    return Ok(Err(ExitCode::from((128 + received()) as u8)));
                 }
                 Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
                     let run = features_of_run(&trainer, &prepared, (objective, scale, margin));

@@ -4,9 +4,7 @@
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
-use widemargin::data::{ImageSet, OpenOptions};
-use widemargin::train::config::Amount;
-use widemargin::train::{Config, Prepared, fit};
+use widemargin::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = OpenOptions { channels: 1, height: 16, width: 16, ..OpenOptions::default() };

@@ -4,10 +4,7 @@
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
-use widemargin::data::{VectorOptions, VectorSet};
-use widemargin::eval::{Embeddings, retrieval};
-use widemargin::model::BackboneName;
-use widemargin::train::{Config, Prepared, fit};
+use widemargin::prelude::*;
 
 const DIM: usize = 64;
 

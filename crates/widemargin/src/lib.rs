@@ -1,27 +1,38 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "train")]
 mod error;
+#[cfg(feature = "train")]
 mod evaluation;
+pub mod prelude;
 
+#[cfg(feature = "train")]
 pub use error::{Error, Result};
+#[cfg(feature = "train")]
 pub use evaluation::{Evaluation, RECALL_AT, evaluate, evaluate_samples, evaluate_untrained};
 pub use widemargin_chance as chance;
 pub use widemargin_data as data;
 pub use widemargin_durable as durable;
+#[cfg(feature = "train")]
 pub use widemargin_embedder as embedder;
 pub use widemargin_eval as eval;
+#[cfg(feature = "glyphs")]
 pub use widemargin_glyphs as glyphs;
 pub use widemargin_head as head;
+#[cfg(feature = "train")]
 pub use widemargin_model as model;
 pub use widemargin_objective as objective;
+#[cfg(feature = "train")]
 pub use widemargin_onnx as onnx;
+#[cfg(feature = "report")]
 pub use widemargin_report as report;
 pub use widemargin_tables as tables;
+#[cfg(feature = "train")]
 pub use widemargin_train as train;
 
 /// The Rust code of the project's README, so that it compiles with the rest.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "train"))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;
 

@@ -6,6 +6,7 @@
 use super::evaluated::RunReport;
 use super::measures::Measures;
 use serde::Serialize;
+use std::fmt::Write as _;
 use widemargin_report::table::{Column, Table};
 
 /// Quantiles 0.975 of Student's t for 1 to 30 degrees of freedom; for more, the normal quantile is near enough to say so little.
@@ -22,7 +23,8 @@ const SIDE_BY_SIDE: usize = 3;
 #[derive(Debug, Serialize)]
 pub(crate) struct Seeds {
     /// In the order of the runs.
-    seeds: Vec<u64>,
+    #[serde(rename = "seeds")]
+    all: Vec<u64>,
     objectives: Vec<Objective>,
     /// Each objective after the first, against the first.
     differences: Vec<Differences>,
@@ -30,7 +32,8 @@ pub(crate) struct Seeds {
 
 #[derive(Debug, Serialize)]
 struct Objective {
-    objective: String,
+    #[serde(rename = "objective")]
+    name: String,
     measures: Vec<Statistics>,
     /// Before training, with the same seeds.
     untrained: Vec<Statistics>,
@@ -161,8 +164,8 @@ impl Seeds {
             all.first().and_then(|(_, measures, _)| measures.first()).map(named).unwrap_or_default();
         let objectives: Vec<Objective> = all
             .into_iter()
-            .map(|(objective, measures, untrained)| Objective {
-                objective,
+            .map(|(name, measures, untrained)| Objective {
+                name,
                 measures: statistics(&measures),
                 untrained: statistics(&untrained),
             })
@@ -175,38 +178,37 @@ impl Seeds {
                     Some(difference(own, base, more))
                 };
                 Differences {
-                    objective: other.objective.clone(),
-                    against: first.objective.clone(),
+                    objective: other.name.clone(),
+                    against: first.name.clone(),
                     measures: other.measures.iter().filter_map(pair).collect(),
                 }
             };
             others.iter().map(against).collect()
         });
-        Self { seeds, objectives, differences }
+        Self { all: seeds, objectives, differences }
     }
 
     /// The tables for a terminal: means and spreads, then the differences.
     pub(crate) fn tables(&self) -> String {
         let mut text = format!(
             "Mean and standard deviation over {} seeds ({}), in percent except for AUC.\n\n",
-            self.seeds.len(),
-            self.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+            self.all.len(),
+            self.all.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
         );
         for some in self.objectives.chunks(SIDE_BY_SIDE) {
             text += &means(some);
             text.push('\n');
         }
         for differences in &self.differences {
-            text += &format!("{} against {}, seed by seed:\n\n", differences.objective, differences.against);
-            text += &differences.table();
-            text.push('\n');
+            let Differences { objective, against, .. } = differences;
+            let _ = writeln!(text, "{objective} against {against}, seed by seed:\n\n{}", differences.table());
         }
         text
     }
 
     /// One sentence per objective after the first, which names only the differences that are larger than their spread.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        self.differences.iter().map(|differences| differences.sentence(self.seeds.len())).collect()
+        self.differences.iter().map(|differences| differences.sentence(self.all.len())).collect()
     }
 }
 
@@ -221,7 +223,7 @@ fn signed(measure: &str, value: f64) -> String {
 }
 
 fn means(objectives: &[Objective]) -> String {
-    let name = |objective: &Objective| Column::right(objective.objective.clone());
+    let name = |objective: &Objective| Column::right(objective.name.clone());
     let mut columns = vec![Column::left("measure")];
     let untrained = objectives.first().is_some_and(|first| !first.untrained.is_empty());
     columns.extend(untrained.then(|| Column::right("untrained")));

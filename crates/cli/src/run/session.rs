@@ -255,11 +255,12 @@ impl Session {
         let (bar, trains) = (&mut self.observer, &*self.trains);
         let mut observer = Watched { bar, trains, config, prepared, accuracy_by, folder: &folder };
         widemargin_kernels::pages::keep_large_freed_pages();
-        let ending = train_until(config, prepared, run, epochs, &mut observer, &self.stop)?;
+        let received = || self.stop.load(Ordering::Relaxed);
+        let ending = train_until(config, prepared, run, epochs, &mut observer, &|| received() != 0)?;
         let folder = &*folder;
         let finished = matches!(ending, Ending::Finished { .. });
         match ending {
-            Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
+            Ending::Stopped { step } => Ok(Ended::Stopped { step, signal: received() }),
             Ending::Finished { trainer, step, seconds, samples_per_second, validation }
             | Ending::Paused { trainer, step, seconds, samples_per_second, validation } => {
                 let _at_once = EndsAtOnce::saying(format!(
@@ -268,7 +269,7 @@ impl Session {
                     folder.display()
                 ));
                 // A signal that came after the last step.
-                let signal = self.stop.load(Ordering::Relaxed);
+                let signal = received();
                 if signal != 0 {
                     return Ok(Ended::Stopped { step, signal });
                 }

@@ -362,13 +362,22 @@ mod tests {
             for (key, value) in set {
                 base.objective.parameters.insert((*key).to_owned(), (*value).into());
             }
-            Plan::of_objectives(base, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+            Plan::of_objectives(base, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), 1)
         };
         let both = plan(&["arcface", "softmax"], &[("margin", 0.2)]);
         assert_eq!(
             both.left_out().expect("one has it"),
             ["margin = 0.2 does not apply to softmax, which has no such setting"]
         );
+        let seeded = Plan { seeds: 2, ..both.clone() };
+        let names: Vec<String> =
+            seeded.candidates().expect("in range").into_iter().map(|run| run.name).collect();
+        assert_eq!(names, ["arcface-seed-1", "arcface-seed-2", "softmax-seed-1", "softmax-seed-2"]);
+        let text = toml::to_string(&seeded).expect("TOML");
+        assert_eq!(toml::from_str::<Plan>(&text).expect("its own"), seeded);
+        for seeds in [0, 1001] {
+            assert!(Plan { seeds, ..both.clone() }.candidates().is_err(), "{seeds}");
+        }
         let runs = both.candidates().expect("in range");
         assert!(runs[0].config.objective.parameters.contains_key("margin"));
         assert!(runs[1].config.objective.parameters.is_empty());

@@ -13,7 +13,6 @@ use crate::trainer::Done;
 use crate::validation::{Found, Validation, ValidationOutcome};
 use crate::{Error, Prepared, Schedule, Trainer};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use widemargin_data::{Labelled, SampleSet};
 use widemargin_durable::remove_stale_scratch;
@@ -61,15 +60,13 @@ pub enum Ending {
     Stopped {
         /// Steps done.
         step: u64,
-        /// The signal that was received.
-        signal: i32,
     },
 }
 
 /// Trains with the settings of `config` on the samples of `prepared`, in the run folder `folder`.
 ///
-/// Set `stop` to a signal's number to end the run: the step in progress is finished and a checkpoint saved. A run that is stopped
-/// and resumed ends with the same weights, to the bit, as an uninterrupted one.
+/// `stop` is asked before every step; if it is true, a checkpoint is saved and the run ends. A run that is stopped and resumed ends with the same
+/// weights, to the bit, as an uninterrupted one.
 ///
 /// # Errors
 /// The errors of [`RunFolder::create`] and [`RunFolder::resume`]; for a resumed run [`Error::SettingsChanged`] and [`Error::DataChanged`] if
@@ -81,7 +78,7 @@ pub fn train(
     folder: &Path,
     start: RunStart,
     observer: &mut dyn Observer,
-    stop: &AtomicI32,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Ending, Error> {
     let mut run = RunFolder::at(folder, start)?;
     train_until(config, prepared, &mut run, config.training.epochs, observer, stop)
@@ -97,13 +94,12 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
     config.check()?;
     let mut config = config.clone();
     config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
-    let never = AtomicI32::new(0);
-    match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &never)? {
+    match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &|| false)? {
         Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
             trainer.write_model(prepared, &folder.as_ref().join(MODEL_FILE))?;
             Ok(trainer)
         }
-        Ending::Stopped { .. } => unreachable!("nothing stores a signal in `never`"),
+        Ending::Stopped { .. } => unreachable!("it is never asked to stop"),
     }
 }
 
@@ -121,7 +117,7 @@ pub fn train_until(
     run: &mut RunFolder,
     epochs: usize,
     observer: &mut dyn Observer,
-    stop: &AtomicI32,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Ending, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let folder = run.path().to_owned();
@@ -203,11 +199,10 @@ pub fn train_until(
         && !validation.has_ended()
         && let Some(batches) = steps.next()
     {
-        let signal = stop.load(Ordering::Relaxed);
-        if signal != 0 {
+        if stop() {
             observer.end();
             save(&trainer, (&log, &validation), step, seconds)?;
-            return Ok(Ending::Stopped { step, signal });
+            return Ok(Ending::Stopped { step });
         }
         let batches = batches?;
         let epoch = batches.first().map_or(0, |batch| batch.epoch);

@@ -6,6 +6,7 @@ mod validation;
 use super::*;
 use crate::config::{OptimiserName, PrecisionName};
 use crate::log;
+use std::cell::Cell;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_model::BackboneName;
 
@@ -31,7 +32,7 @@ fn run(
     folder: &Path,
     start: RunStart,
     observer: &mut dyn Observer,
-    stop: &AtomicI32,
+    stop: &dyn Fn() -> bool,
 ) -> Ending {
     train(config, prepared, folder, start, observer, stop).expect("a run")
 }
@@ -51,13 +52,13 @@ fn weights(folder: &Path) -> Vec<u8> {
 }
 
 /// Stops the run after a given step.
-struct StopAt<'a>(u64, &'a AtomicI32);
+struct StopAt<'a>(u64, &'a Cell<bool>);
 
 impl Observer for StopAt<'_> {
     fn begin(&mut self, _: &str, _: u64, _: u64) {}
     fn step(&mut self, metrics: &Metrics) {
         if metrics.step == self.0 {
-            self.1.store(15, Ordering::Relaxed);
+            self.1.set(true);
         }
     }
     fn message(&mut self, _: &str) {}
@@ -110,12 +111,13 @@ fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         Stream::new(now.subsec_nanos().into(), Purpose::Test, 0, 0).shuffle(&mut cuts);
         for cut in cuts.into_iter().take(5) {
             let folder = parent.path().join(format!("{optimiser:?}-{precision:?}-{cut}"));
-            let stop = AtomicI32::new(0);
-            let ending = run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &stop);
-            assert!(matches!(ending, Ending::Stopped { step, signal: 15 } if step == cut), "{ending:?}");
+            let stop = Cell::new(false);
+            let ending =
+                run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &|| stop.get());
+            assert!(matches!(ending, Ending::Stopped { step } if step == cut), "{ending:?}");
             let resumed = config_of(&folder);
             assert_eq!(resumed, config);
-            run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
+            run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false);
             assert!(weights(&folder) == expected, "cut at {cut}");
             let timeless = |mut m: Metrics| {
                 m.samples_per_second = 0.0;
@@ -138,8 +140,8 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
     config.schedule.warm_up_epochs = 0.0;
     config.optimiser.clip_norm = 0.0;
     let prepared = Prepared::new(&config).expect("built in");
-    let error = train(&config, &prepared, &folder, RunStart::New, &mut Silent, &AtomicI32::new(0))
-        .expect_err("diverges");
+    let error =
+        train(&config, &prepared, &folder, RunStart::New, &mut Silent, &|| false).expect_err("diverges");
     let Error::Diverged { step, samples, .. } = &error else { panic!("{error}") };
     assert!(*step >= 2 && samples.len() == 20, "{error}");
     let said = error.to_string();
@@ -198,8 +200,8 @@ fn an_observer_sees_the_initial_weights_of_a_new_run_once() {
     config.training.epochs = 1;
     let prepared = Prepared::new(&config).expect("built in");
     let mut observer = Initialised::default();
-    run(&config, &prepared, &folder, RunStart::New, &mut observer, &AtomicI32::new(0));
-    run(&config, &prepared, &folder, RunStart::Resume, &mut observer, &AtomicI32::new(0));
+    run(&config, &prepared, &folder, RunStart::New, &mut observer, &|| false);
+    run(&config, &prepared, &folder, RunStart::Resume, &mut observer, &|| false);
     assert_eq!(observer.0, 1);
 }
 
@@ -223,7 +225,7 @@ fn existing_folders_are_not_overwritten_and_missing_ones_are_not_created() {
     let parent = tempfile::tempdir().expect("a folder");
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");
-    let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &AtomicI32::new(0));
+    let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &|| false);
     assert!(matches!(go(parent.path(), RunStart::New), Err(Error::RunFolderExists(_))));
     let error = go(parent.path(), RunStart::Resume).expect_err("no configuration").to_string();
     assert!(error.contains("is this a run folder?"), "{error}");
@@ -240,7 +242,7 @@ fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened
     let folder = parent.path().join("parts");
     let part = |start, epochs| {
         let mut run = RunFolder::at(&folder, start).expect("a run folder");
-        train_until(&config, &prepared, &mut run, epochs, &mut Silent, &AtomicI32::new(0)).expect("a part")
+        train_until(&config, &prepared, &mut run, epochs, &mut Silent, &|| false).expect("a part")
     };
     assert!(matches!(part(RunStart::New, 1), Ending::Paused { .. }));
     let steps = log::history(&folder).expect("a log").len();
@@ -311,11 +313,11 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
         let straight = parent.path().join(format!("{at}"));
         let expected = whole(config, &prepared, &straight);
         let folder = parent.path().join(format!("{at}-cut"));
-        let stop = AtomicI32::new(0);
-        let ending = run(config, &prepared, &folder, RunStart::New, &mut StopAt(3, &stop), &stop);
+        let stop = Cell::new(false);
+        let ending = run(config, &prepared, &folder, RunStart::New, &mut StopAt(3, &stop), &|| stop.get());
         assert!(matches!(ending, Ending::Stopped { step: 3, .. }), "{name}: {ending:?}");
         let Ending::Finished { trainer, .. } =
-            run(config, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0))
+            run(config, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false)
         else {
             panic!("{name} did not finish");
         };
@@ -351,15 +353,15 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     let expected = whole(&config, &prepared, &parent.path().join("straight"));
 
     let folder = parent.path().join("stopped");
-    let stop = AtomicI32::new(0);
+    let stop = Cell::new(false);
     let mut messages = Messages(Vec::new(), &stop);
-    run(&config, &prepared, &folder, RunStart::New, &mut messages, &stop);
+    run(&config, &prepared, &folder, RunStart::New, &mut messages, &|| stop.get());
     assert!(messages.0[0].contains("embedding.weight is [24, 8], expected [24, 5]"), "{:?}", messages.0);
     std::fs::remove_dir_all(&pretrained).expect("gone");
     let resumed = config_of(&folder);
     assert_eq!(resumed, config);
     let prepared = RunFolder::resume(&folder).expect("a run").prepared().expect("built in");
-    run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
+    run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false);
     assert!(weights(&folder) == expected);
 
     let trained = parameters_of(&folder);
@@ -376,13 +378,13 @@ fn parameters_of(folder: &Path) -> widemargin_model::tensors::Tensors {
 }
 
 /// Collects the messages, and stops after step 7.
-struct Messages<'a>(Vec<String>, &'a AtomicI32);
+struct Messages<'a>(Vec<String>, &'a Cell<bool>);
 
 impl Observer for Messages<'_> {
     fn begin(&mut self, _: &str, _: u64, _: u64) {}
     fn step(&mut self, metrics: &Metrics) {
         if metrics.step == 7 {
-            self.1.store(15, Ordering::Relaxed);
+            self.1.set(true);
         }
     }
     fn message(&mut self, text: &str) {
@@ -392,7 +394,7 @@ impl Observer for Messages<'_> {
 }
 
 /// Extends the run in `folder` to `epochs` and trains until `stop` is set, or to the end.
-fn extended(folder: &Path, epochs: usize, observer: &mut dyn Observer, stop: &AtomicI32) -> Ending {
+fn extended(folder: &Path, epochs: usize, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Ending {
     let mut run = RunFolder::resume(folder).expect("a run");
     run.change(&Change { epochs: Some(epochs), ..Change::default() }).expect("more epochs");
     let (config, prepared) = (run.config().expect("resumed").clone(), run.prepared().expect("the same data"));
@@ -414,7 +416,7 @@ fn an_extended_run_with_a_constant_rate_equals_one_that_was_planned_longer() {
     let expected = whole(&longer, &prepared, &parent.path().join("longer"));
     let folder = parent.path().join("run");
     whole(&config, &prepared, &folder);
-    assert!(matches!(extended(&folder, 3, &mut Silent, &AtomicI32::new(0)), Ending::Finished { .. }));
+    assert!(matches!(extended(&folder, 3, &mut Silent, &|| false), Ending::Finished { .. }));
     assert!(weights(&folder) == expected);
 }
 
@@ -424,7 +426,7 @@ fn an_extended_run_stopped_and_resumed_ends_with_the_same_bits() {
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");
     let (straight, folder) = (parent.path().join("straight"), parent.path().join("stopped"));
-    let never = AtomicI32::new(0);
+    let never = || false;
     let short = whole(&config, &prepared, &straight);
     extended(&straight, 4, &mut Silent, &never);
     let expected = weights(&straight);
@@ -434,10 +436,10 @@ fn an_extended_run_stopped_and_resumed_ends_with_the_same_bits() {
     assert!(rates[20] > 10.0 * rates[19], "half of a longer cosine: {rates:?}");
 
     // Stopped before the planned end, extended, stopped again in the added epochs, and resumed without a change.
-    let stop = AtomicI32::new(0);
-    run(&config, &prepared, &folder, RunStart::New, &mut StopAt(13, &stop), &stop);
-    let stop = AtomicI32::new(0);
-    let ending = extended(&folder, 4, &mut StopAt(29, &stop), &stop);
+    let stop = Cell::new(false);
+    run(&config, &prepared, &folder, RunStart::New, &mut StopAt(13, &stop), &|| stop.get());
+    let stop = Cell::new(false);
+    let ending = extended(&folder, 4, &mut StopAt(29, &stop), &|| stop.get());
     assert!(matches!(ending, Ending::Stopped { step: 29, .. }), "{ending:?}");
     let again = config_of(&folder);
     run(&again, &prepared, &folder, RunStart::Resume, &mut Silent, &never);
@@ -457,7 +459,7 @@ fn other_settings_or_data_than_those_of_the_run_are_refused() {
     let prepared = Prepared::new(&config).expect("built in");
     let expected = whole(&config, &prepared, &folder);
     let refused = |config: &Config, prepared: &Prepared, part: &str| {
-        let error = train(config, prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
+        let error = train(config, prepared, &folder, RunStart::Resume, &mut Silent, &|| false);
         let error = error.expect_err(part).to_string();
         assert!(error.contains(part), "{part}: {error}");
     };
@@ -507,8 +509,8 @@ fn a_run_without_a_checkpoint_starts_again_and_one_that_lost_them_does_not() {
         let mut found = RunFolder::resume(&run).expect("a run without checkpoint");
         let (config, prepared) =
             (found.config().expect("its own").clone(), found.prepared().expect("built in"));
-        let mut messages = Messages(Vec::new(), &AtomicI32::new(0));
-        train_until(&config, &prepared, &mut found, 2, &mut messages, &AtomicI32::new(0)).expect("trained");
+        let mut messages = Messages(Vec::new(), &Cell::new(false));
+        train_until(&config, &prepared, &mut found, 2, &mut messages, &|| false).expect("trained");
         assert!(messages.0[0].contains("before its first checkpoint"), "{:?}", messages.0);
         assert!(weights(&run) == expected, "{kept}");
     }

@@ -8,6 +8,7 @@ mod open;
 mod options;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +31,21 @@ enum PixelStore {
     Decoded(Vec<Box<[u8]>>),
     /// In the files; decoded at each read.
     Files,
+    /// Made by a function at each read.
+    Made(Made),
+}
+
+/// A function that makes images.
+struct Made {
+    make: Arc<dyn Fn(usize) -> Result<Vec<u8>> + Send + Sync>,
+    /// Which of its images each sample is.
+    order: Vec<usize>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("images", &self.order.len()).finish_non_exhaustive()
+    }
 }
 
 /// Labelled images as bytes, `[channels, height, width]` each.
@@ -48,7 +64,7 @@ pub struct ImageSet {
     parts_from: PartsFrom,
     /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
     files: Vec<(String, ImagePlace)>,
-    /// Digest of each sample's file; empty for IDX files and images in memory.
+    /// Digest of each sample's file, or of the image that a function makes; empty for IDX files and images in memory.
     digests: Vec<u64>,
     shards: Vec<PathBuf>,
     bad: Vec<BadImage>,
@@ -118,7 +134,7 @@ impl ImageSet {
     pub fn digest(&self, sample: usize) -> u64 {
         match &self.store {
             PixelStore::Block(block) => digest(&block[sample * self.shape.values()..][..self.shape.values()]),
-            PixelStore::Decoded(_) | PixelStore::Files => self.digests[sample],
+            PixelStore::Decoded(_) | PixelStore::Files | PixelStore::Made(_) => self.digests[sample],
         }
     }
 
@@ -137,9 +153,9 @@ impl ImageSet {
         self.ignored
     }
 
-    /// Whether all samples are in memory, so that reading needs no file access.
+    /// Whether all samples are in memory, so that reading needs no file access and no work.
     pub fn is_in_memory(&self) -> bool {
-        !matches!(self.store, PixelStore::Files)
+        !matches!(self.store, PixelStore::Files | PixelStore::Made(_))
     }
 
     /// The bytes of a sample, `[channels, height, width]`.
@@ -168,6 +184,7 @@ impl ImageSet {
         match &self.store {
             PixelStore::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
             PixelStore::Decoded(images) => pixels.copy_from_slice(&images[sample]),
+            PixelStore::Made(Made { make, order }) => pixels.copy_from_slice(&make(order[sample])?),
             PixelStore::Files => {
                 let (_, place) = &self.files[sample];
                 let preprocessing = self.preprocessing.unwrap_or_default();

@@ -62,6 +62,40 @@ fn images_in_memory_become_a_set() {
 }
 
 #[test]
+fn images_of_a_function_are_those_in_memory() {
+    let options = OpenOptions { channels: 1, height: 8, width: 8, ..OpenOptions::default() };
+    let image = |at: usize| -> Vec<u8> { (0..64).map(|pixel| (pixel * (at / 2 + 3) % 251) as u8).collect() };
+    let classes: Vec<String> = (0..40).map(|at| format!("c{}", at / 2 % 5)).collect();
+    let pixels: Vec<u8> = (0..40).flat_map(image).collect();
+    let held = ImageSet::from_pixels("drawn", &pixels, &classes, &options).unwrap();
+    let made =
+        ImageSet::from_function("drawn", &classes, &options, move |at| Ok::<_, String>(image(at))).unwrap();
+    assert_eq!((held.labels(), held.copies()), (made.labels(), made.copies()));
+    assert!(!made.is_in_memory());
+    for sample in 0..40 {
+        assert_eq!(held.read(sample).unwrap(), made.read(sample).unwrap());
+        assert_eq!(
+            (held.digest(sample), held.sample_id(sample)),
+            (made.digest(sample), made.sample_id(sample))
+        );
+        assert_eq!(held.part(sample), made.part(sample));
+    }
+    let mean = |set: &ImageSet| set.mean_and_deviation(&[0, 5, 9]).unwrap();
+    assert_eq!(mean(&held), mean(&made));
+    let failed = |make: fn(usize) -> std::result::Result<Vec<u8>, String>| {
+        ImageSet::from_function("drawn", &classes, &options, make).unwrap_err().to_string()
+    };
+    assert_eq!(failed(|_| Err("no camera".to_owned())), "drawn: image 0: no camera");
+    assert!(
+        failed(|at| Ok(vec![0; 64 + at / 39]))
+            .contains("image 39: the function returned 65 bytes, expected 64")
+    );
+    let none: [&str; 0] = [];
+    let empty = ImageSet::from_function("drawn", &none, &options, |_| Err("never asked")).unwrap_err();
+    assert!(matches!(empty, Error::NoSamples { .. }));
+}
+
+#[test]
 fn the_embedded_set_is_complete() {
     let set = embedded();
     assert_eq!(set.len(), 17_500);

@@ -158,12 +158,12 @@ fn a_continued_run_resumes_without_the_earlier_one() {
     let prepared = Prepared::from_set(other(), &config).expect("prepared");
     let expected = whole(&config, &prepared, &parent.path().join("straight"));
     let folder = parent.path().join("stopped");
-    let stop = AtomicI32::new(0);
-    run(&config, &prepared, &folder, RunStart::New, &mut StopAt(4, &stop), &stop);
+    let stop = Cell::new(false);
+    run(&config, &prepared, &folder, RunStart::New, &mut StopAt(4, &stop), &|| stop.get());
     std::fs::remove_dir_all(&run_of).expect("gone");
     let resumed = config_of(&folder);
     assert_eq!(resumed, config);
-    run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
+    run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false);
     assert!(weights(&folder) == expected);
 }
 

@@ -22,7 +22,7 @@ fn ended(ending: Ending) -> (Vec<u32>, u64, ValidationOutcome) {
 }
 
 fn fresh(config: &Config, prepared: &Prepared, folder: &Path) -> (Vec<u32>, u64, ValidationOutcome) {
-    ended(run(config, prepared, folder, RunStart::New, &mut Silent, &AtomicI32::new(0)))
+    ended(run(config, prepared, folder, RunStart::New, &mut Silent, &|| false))
 }
 
 #[test]
@@ -49,11 +49,10 @@ fn the_model_is_that_of_the_best_epoch_and_a_resumed_run_decides_the_same() {
     assert_eq!(found, Some(*first));
     for cut in [7, 10, 33, 41] {
         let folder = parent.path().join(format!("{cut}"));
-        let stop = AtomicI32::new(0);
-        run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &stop);
+        let stop = Cell::new(false);
+        run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &|| stop.get());
         let prepared = RunFolder::resume(&folder).expect("a run").prepared().expect("the same data");
-        let resumed =
-            ended(run(&config, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0)));
+        let resumed = ended(run(&config, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false));
         assert!(resumed == (bits.clone(), step, outcome), "cut at {cut}");
         assert_eq!(log::validations(&folder).expect("a log"), log, "cut at {cut}");
         assert!(weights(&folder) == weights(&straight), "cut at {cut}");
@@ -81,12 +80,12 @@ fn a_run_without_progress_ends_early_and_goes_on_with_more_epochs() {
         (30, 1, Some(2)),
         "equal ones are not better"
     );
-    let again = ended(run(&config, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0)));
+    let again = ended(run(&config, &prepared, &folder, RunStart::Resume, &mut Silent, &|| false));
     assert_eq!(again.1, 30, "it has ended");
     let mut run = RunFolder::resume(&folder).expect("a run");
     run.change(&Change { epochs: Some(9), ..Change::default() }).expect("longer");
     let longer = run.config().expect("its configuration").clone();
-    let never = AtomicI32::new(0);
+    let never = || false;
     let ending = train_until(&longer, &prepared, &mut run, 9, &mut Silent, &never).expect("a run");
     let (_, step, outcome) = ended(ending);
     assert_eq!((step, outcome.best.epoch, outcome.ended_early), (50, 1, Some(2)), "the patience began again");

@@ -109,8 +109,8 @@ fn compute(config: &Config, prepared: &Prepared, device: &str, change: f64) -> C
     let embeddings = trainer.backbone.forward(pixels(tracked), pass);
     let in_training = parameters::host_values(embeddings.clone().inner());
     let mut direction = Stream::new(2, Purpose::Test, 0, 0);
-    let direction = in_training.iter().map(|_| direction.normal() as f32).collect();
-    let gradients = trainer.gradients(embeddings, direction, &before);
+    let direction: Vec<f32> = in_training.iter().map(|_| direction.normal() as f32).collect();
+    let gradients = trainer.gradients(embeddings, &direction, &before);
 
     let losses = batches.take(STEPS).enumerate().map(|(step, batch)| {
         trainer.step(vec![batch], step as u64, RATE, 1.0, |id| id.to_string()).expect("finite").loss
