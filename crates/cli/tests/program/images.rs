@@ -545,7 +545,7 @@ fn a_preview_shows_samples_with_augmented_versions() {
     // Without a file, what `train` chooses for these images.
     success(&place.run(&["data", "preview", "d"]));
     let page = std::fs::read_to_string(place.path().join("preview.html")).expect("a page");
-    let chosen = place.run(&["train", "--data", "d", "--print-config"]);
+    let chosen = place.run(&["train", "--data", "d", "--closed-set", "--print-config"]);
     success(&chosen);
     let chosen: toml::Table = toml::from_str(&String::from_utf8_lossy(&chosen.stdout)).expect("TOML");
     let of = |section: &str, key: &str| chosen[section][key].to_string();
