@@ -80,7 +80,7 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
 pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
     let bases: Vec<&Untrained> = runs.iter().filter_map(|run| run.report.untrained.as_ref()).collect();
     let mut lines: Vec<String> = bases.first().map(|base| base.in_words()).into_iter().collect();
-    if !bases.is_empty() {
+    if !bases.is_empty() && Seeds::of(runs.iter().map(|run| &run.report)).is_none() {
         lines.push(
             "gain: difference to that baseline, in percentage points except for AUC; positive is better."
                 .to_owned(),

@@ -206,9 +206,19 @@ impl Seeds {
         text
     }
 
-    /// One sentence per objective after the first, which names only the differences that are larger than their spread.
+    /// One sentence per objective after the first, which names only the differences that are larger than their spread; then, if there are any, how
+    /// many are expected by chance.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        self.differences.iter().map(|differences| differences.sentence(self.all.len())).collect()
+        let mut all: Vec<String> =
+            self.differences.iter().map(|differences| differences.sentence(self.all.len())).collect();
+        let compared: usize = self.differences.iter().map(|differences| differences.measures.len()).sum();
+        let found = self.differences.iter().flat_map(|differences| &differences.measures);
+        if found.filter(|found| found.finding != Finding::Unclear).count() > 0 {
+            all.push(format!(
+                "Of the {compared} intervals, one in 20 is expected to miss zero by chance: trust a difference that several measures show."
+            ));
+        }
+        all
     }
 }
 
@@ -326,6 +336,7 @@ mod tests {
         let said = &seeds.sentences()[0];
         assert!(said.starts_with("b against a over 3 seeds: better in EER (-2.00 points)"), "{said}");
         assert!(said.ends_with("the other measures are within the spread."), "{said}");
+        assert!(seeds.sentences()[1].starts_with("Of the 8 intervals"), "{:?}", seeds.sentences());
         let tables = seeds.tables();
         assert!(
             tables.contains("within the spread") && tables.lines().all(|line| line.chars().count() <= 80),
