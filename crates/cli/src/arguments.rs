@@ -9,6 +9,19 @@ use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_durable::{check_file, check_folder, read_file};
 
+/// Headings of the options of commands that train.
+pub(crate) mod heading {
+    pub(crate) const DATA: &str = "Data";
+    pub(crate) const RUN: &str = "Run";
+    pub(crate) const OBJECTIVE: &str = "Objective";
+    pub(crate) const MODEL: &str = "Model";
+    pub(crate) const BATCHES: &str = "Batches";
+    pub(crate) const TRAINING: &str = "Training";
+    pub(crate) const VALIDATION: &str = "Evaluation during training";
+    pub(crate) const GRID: &str = "Values to try";
+    pub(crate) const HALVING: &str = "Successive halving";
+}
+
 /// A share, as in `0.1%` or `0.001`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));

@@ -1,6 +1,6 @@
 //! `widemargin train`: trains one run, resumes one, or compares objectives.
 
-use crate::arguments::{one_of, share, without_effect};
+use crate::arguments::{heading, one_of, share, without_effect};
 use crate::run::{
     AccuracyBy, Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Seeds, Session, absolute,
     closing_notes, closing_table, conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
@@ -29,116 +29,128 @@ pub(crate) struct TrainArguments {
     #[command(flatten)]
     run: RunArguments,
     /// Write the run to this folder, which must not exist [default: runs/DATA-OBJECTIVE]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = heading::RUN, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Resume the run or comparison in this folder; --epochs trains a run longer, --data and --labels say where its data is now
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "compare", "config", "quick"])]
+    #[arg(help_heading = heading::RUN, long, value_name = "DIR", conflicts_with_all = ["out", "compare", "config", "quick"])]
     resume: Option<PathBuf>,
     /// Train for about this many minutes on this machine, instead of a number of epochs
-    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["epochs", "resume", "compare", "quick"])]
+    #[arg(help_heading = heading::RUN, long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["epochs", "resume", "compare", "quick"])]
     minutes: Option<Duration>,
     /// Print the configuration that this command would train with, as TOML, and stop
-    #[arg(long, conflicts_with_all = ["resume", "compare"])]
+    #[arg(help_heading = heading::RUN, long, conflicts_with_all = ["resume", "compare"])]
     print_config: bool,
     /// Print the report of the run as one JSON object instead of a table
-    #[arg(long)]
+    #[arg(help_heading = heading::RUN, long)]
     json: bool,
     /// Train with each of these objectives and the same seed, and compare the results
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
+    #[arg(
+        help_heading = heading::RUN,
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "objective"
+    )]
     compare: Vec<String>,
     /// Train each objective of --compare with so many seeds, and report the spread of every measure and the differences seed by seed
-    #[arg(long, value_name = "COUNT", requires = "compare", default_value_t = 1)]
+    #[arg(help_heading = heading::RUN, long, value_name = "COUNT", requires = "compare", default_value_t = 1)]
     seeds: u64,
     /// Scale s of the cosine, or auto to choose it for the number of classes [default: auto for own data]
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::OBJECTIVE, long, value_name = "NUMBER", allow_negative_numbers = true)]
     scale: Option<Amount>,
     /// Margin m, or auto to choose it for the number of classes [default: auto for own data]
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::OBJECTIVE, long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
     /// Give rare classes larger margins, in proportion to n^-POWER for n samples [default without a number: 0.25]
-    #[arg(long, value_name = "POWER", num_args = 0..=1, default_missing_value = "0.25", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::OBJECTIVE, long, value_name = "POWER", num_args = 0..=1, default_missing_value = "0.25", allow_negative_numbers = true)]
     margin_by_count: Option<f64>,
     /// Sampler: shuffled, class-balanced (P classes x K samples) or by-frequency (classes by a power of their size) [default: shuffled]
-    #[arg(long, value_name = "NAME", value_parser = one_of::<SamplerName>)]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "NAME", value_parser = one_of::<SamplerName>)]
     sampler: Option<SamplerName>,
     /// Classes per batch of class-balanced [default: 7]
-    #[arg(long, value_name = "P")]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "P")]
     classes_per_batch: Option<usize>,
     /// Samples per class in a batch of class-balanced [default: 16]
-    #[arg(long, value_name = "K")]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "K")]
     samples_per_class: Option<usize>,
     /// Power of by-frequency: 1 draws classes in proportion to their size, 0.5 to its square root, 0 uniformly [default: 0.5]
-    #[arg(long, value_name = "POWER")]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "POWER")]
     sampling_power: Option<f64>,
     /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, resnet18, resnet34, resnet50, resnet101, resnet152,
     /// mlp, linear or identity [default: small-cnn; linear for a table]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = heading::MODEL, long, value_name = "NAME")]
     backbone: Option<BackboneName>,
     /// Start from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), a model.safetensors, or
     /// the folder of a finished run
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::MODEL, long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Continue this run on other data, such as more classes: with its settings, backbone, centres of classes and optimiser state, and a
     /// tenth of its learning rate
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "weights", "compare", "resume"])]
+    #[arg(help_heading = heading::MODEL, long, value_name = "RUN", conflicts_with_all = ["config", "weights", "compare", "resume"])]
     from: Option<PathBuf>,
     /// Freeze the backbone parameters whose names start with these prefixes, such as conv1,bn1,layer1
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(help_heading = heading::MODEL, long, value_name = "NAMES", value_delimiter = ',')]
     freeze: Vec<String>,
     /// Multiply the learning rate of the backbone by this factor [default: 1]
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::TRAINING, long, value_name = "FACTOR", allow_negative_numbers = true)]
     backbone_factor: Option<f64>,
     /// Multiply the learning rates of parts of the backbone by these factors, such as layer4=0.5,fc=1
-    #[arg(long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor)]
+    #[arg(help_heading = heading::TRAINING, long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor)]
     factors: Vec<(String, f64)>,
     /// Embedding dimension; 2 and 3 add a plot of the embeddings to the report [default: 128]
-    #[arg(long, value_name = "DIM")]
+    #[arg(help_heading = heading::MODEL, long, value_name = "DIM")]
     embedding: Option<usize>,
     /// Samples per batch, for shuffled and by-frequency [default: chosen for the data; 128 for the built-in images]
-    #[arg(long)]
+    #[arg(help_heading = heading::BATCHES, long)]
     batch: Option<usize>,
     /// Peak learning rate [default: 0.1]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::TRAINING, long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// Hold out these classes from training, by name; for names with commas, use data.unseen_classes of a configuration
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
+    #[arg(
+        help_heading = heading::DATA,
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "split"
+    )]
     unseen_classes: Vec<String>,
     /// Train on every class; evaluate on test images of known classes
-    #[arg(long, conflicts_with_all = ["split", "unseen", "unseen_classes"])]
+    #[arg(help_heading = heading::DATA, long, conflicts_with_all = ["split", "unseen", "unseen_classes"])]
     closed_set: bool,
     /// How images of another aspect ratio get the size of the model: stretch, pad with the background or crop the centre [default: stretch]
-    #[arg(long, value_name = "MODE", value_parser = one_of::<ResizeMode>)]
+    #[arg(help_heading = heading::DATA, long, value_name = "MODE", value_parser = one_of::<ResizeMode>)]
     resize: Option<ResizeMode>,
     /// Largest accepted share of unreadable images, such as 2% or 0.02 [default: 1%]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(help_heading = heading::DATA, long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
     /// Number of image loader threads; does not affect the result [default: 1]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "COUNT")]
     loader_threads: Option<usize>,
     /// Device: cpu, or wgpu in a build with that feature [default: cpu]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = heading::TRAINING, long, value_name = "NAME")]
     device: Option<String>,
     /// Precision: full, or mixed for products in bfloat16 with sums in f32 (other devices: half precision) [default: full]
-    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
+    #[arg(help_heading = heading::TRAINING, long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
     precision: Option<PrecisionName>,
     /// Use so many batches per step of the optimiser, with the memory of one [default: 1]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(help_heading = heading::BATCHES, long, value_name = "COUNT")]
     accumulate: Option<usize>,
     /// Average the weights over the steps with this decay, such as 0.999, and evaluate and write the averaged model [default: 0, none]
-    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::MODEL, long, value_name = "DECAY", allow_negative_numbers = true)]
     average: Option<f64>,
     /// Evaluate on the validation part after every so many epochs, and end with the best model [default: 0, never]
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(help_heading = heading::VALIDATION, long, value_name = "EPOCHS")]
     evaluate_every: Option<usize>,
     /// With --evaluate-every: end with the best model or the last one [default: best]
-    #[arg(long, value_name = "MODEL", value_parser = one_of::<KeptModel>)]
+    #[arg(help_heading = heading::VALIDATION, long, value_name = "MODEL", value_parser = one_of::<KeptModel>)]
     keep: Option<KeptModel>,
     /// With --evaluate-every: end training after so many evaluations in a row that are not better than the best [default: 0, never]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(help_heading = heading::VALIDATION, long, value_name = "COUNT")]
     patience: Option<usize>,
     /// Hold out this share of each class (or of the groups, if the data has them) for evaluation, if the data has no test part
     /// [default: 20%]
-    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
+    #[arg(help_heading = heading::DATA, long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
     hold_out: Option<f64>,
 }
 

@@ -57,10 +57,14 @@ pub fn is_software_adapter(name: &str) -> Result<bool, Error> {
 }
 
 fn unknown(name: &str) -> Error {
+    // `cuda:0` is PyTorch's spelling.
+    let kind = name.split(':').next().unwrap_or_default().to_lowercase();
     Error::UnknownDevice {
         name: name.to_owned(),
         reason: if name == "wgpu" {
             "needs a build with `--features wgpu`".to_owned()
+        } else if ["cuda", "gpu", "mps", "metal", "vulkan", "rocm", "hip"].contains(&kind.as_str()) {
+            "is unknown; a GPU is the device `wgpu`, in a build with `--features wgpu`".to_owned()
         } else {
             "is unknown".to_owned()
         },

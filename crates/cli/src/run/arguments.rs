@@ -1,6 +1,6 @@
 //! The flags that every run has, and the configuration that they make.
 
-use crate::arguments::{class_folder, part_folders, size};
+use crate::arguments::{class_folder, heading, part_folders, size};
 use crate::say::say;
 use anyhow::Context;
 use clap::Args;
@@ -15,48 +15,48 @@ use widemargin_train::{Change, Config, Error, Recipe, is_changed};
 pub(crate) struct RunArguments {
     /// Training data: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet with a column `path`), .tar shards, or
     /// a table of embeddings (.npy, .safetensors, .csv, .parquet) [default: Fashion-MNIST]
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = heading::DATA, long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Columns of a table that are the vectors, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(help_heading = heading::DATA, long, value_name = "PATTERN")]
     columns: Option<ColumnPattern>,
     /// Use the split in this file, written by `data split`; classes without training samples are unseen
-    #[arg(long, value_name = "FILE", conflicts_with = "unseen")]
+    #[arg(help_heading = heading::DATA, long, value_name = "FILE", conflicts_with = "unseen")]
     split: Option<PathBuf>,
     /// Level of the folders that name the classes in a nested tree: top or deepest [default: top]
-    #[arg(long, value_name = "LEVEL", value_parser = class_folder)]
+    #[arg(help_heading = heading::DATA, long, value_name = "LEVEL", value_parser = class_folder)]
     class_folder: Option<ClassFolder>,
     /// What folders named train, test, val and so on are: auto, none (classes like others) or only (parts; others are left out)
     /// [default: auto]
-    #[arg(long, value_name = "RULE", value_parser = part_folders)]
+    #[arg(help_heading = heading::DATA, long, value_name = "RULE", value_parser = part_folders)]
     parts: Option<PartFolders>,
     /// Height and width to which images are resized, such as 64 or 64x48 [default: chosen for the data]
-    #[arg(long, value_name = "H[xW]", value_parser = size)]
+    #[arg(help_heading = heading::DATA, long, value_name = "H[xW]", value_parser = size)]
     size: Option<[usize; 2]>,
     /// Read the configuration from this TOML file; flags override it
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::RUN, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use the built-in part of Fashion-MNIST even if the full set is installed
-    #[arg(long, conflicts_with = "data")]
+    #[arg(help_heading = heading::DATA, long, conflicts_with = "data")]
     built_in: bool,
     /// Number of classes to draw and hold out from training for evaluation [default: the classes only in the test part; else 20 %, at least 3]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(help_heading = heading::DATA, long, value_name = "COUNT")]
     unseen: Option<usize>,
     /// Objective, such as am-softmax, arcface or triplet-margin; `widemargin loss --list` prints all [default: am-softmax]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = heading::OBJECTIVE, long, value_name = "NAME")]
     objective: Option<String>,
     /// Passes over the training images [default: chosen for the data; 3 for the built-in images]
-    #[arg(long)]
+    #[arg(help_heading = heading::TRAINING, long)]
     epochs: Option<usize>,
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
-    #[arg(long)]
+    #[arg(help_heading = heading::RUN, long)]
     seed: Option<u64>,
     /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64, unless flags say otherwise; uses the built-in images unless --data
     /// is given
-    #[arg(long)]
+    #[arg(help_heading = heading::RUN, long)]
     quick: bool,
 }
 

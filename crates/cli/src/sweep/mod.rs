@@ -12,6 +12,7 @@ mod report;
 mod results;
 mod started;
 
+use crate::arguments::heading;
 use crate::run::{AccuracyBy, Ended, RunArguments, Session, naming_flag, write_reports};
 use crate::say::say;
 use anyhow::ensure;
@@ -35,34 +36,65 @@ pub(crate) struct SweepArguments {
     #[command(flatten)]
     run: RunArguments,
     /// Write the sweep to this folder, which must not exist [default: runs/sweep-OBJECTIVE]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    #[arg(help_heading = heading::RUN, long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Resume the sweep in this folder, with its own plan
-    #[arg(long, value_name = "DIR", conflicts_with = "RunArguments")]
+    #[arg(help_heading = heading::RUN, long, value_name = "DIR", conflicts_with = "RunArguments")]
     resume: Option<PathBuf>,
     /// Margins to try, separated by commas
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with = "resume")]
+    #[arg(
+        help_heading = heading::GRID,
+        long,
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        conflicts_with = "resume"
+    )]
     margin: Vec<f64>,
     /// Scales to try, separated by commas
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with = "resume")]
+    #[arg(
+        help_heading = heading::GRID,
+        long,
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        conflicts_with = "resume"
+    )]
     scale: Vec<f64>,
     /// Learning rates to try, separated by commas
-    #[arg(long, value_name = "RATES", value_delimiter = ',', conflicts_with = "resume")]
+    #[arg(
+        help_heading = heading::GRID,
+        long,
+        value_name = "RATES",
+        value_delimiter = ',',
+        conflicts_with = "resume"
+    )]
     learning_rate: Vec<f64>,
     /// Read more lists of values from this TOML file, such as objective.margin = [0.2, 0.35]; accepts any key of the configuration
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(help_heading = heading::GRID, long, value_name = "FILE", conflicts_with = "resume")]
     grid: Option<PathBuf>,
     /// Use successive halving: after each round keep one run in N and train it N times as long [default without a number: 2]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "2", conflicts_with = "resume")]
+    #[arg(help_heading = heading::HALVING, long, value_name = "N", num_args = 0..=1, default_missing_value = "2", conflicts_with = "resume")]
     halving: Option<usize>,
     /// Epochs of the first round of halving
-    #[arg(long, value_name = "EPOCHS", default_value_t = 1, requires = "halving", conflicts_with = "resume")]
+    #[arg(
+        help_heading = heading::HALVING,
+        long,
+        value_name = "EPOCHS",
+        default_value_t = 1,
+        requires = "halving",
+        conflicts_with = "resume"
+    )]
     first_epochs: usize,
     /// Rank the runs by this measure
-    #[arg(long, value_enum, default_value = "map-at-r", conflicts_with = "resume")]
+    #[arg(
+        help_heading = heading::HALVING,
+        long,
+        value_enum,
+        default_value = "map-at-r",
+        conflicts_with = "resume"
+    )]
     by: RankBy,
     /// Print one JSON object instead of a table
-    #[arg(long)]
+    #[arg(help_heading = heading::RUN, long)]
     json: bool,
 }
 
