@@ -215,6 +215,10 @@ impl Config {
             table && *a != AugmentConfig::default(),
             no_effect("augment", "it is for images, and the data is a table"),
         );
+        warn(
+            !table && a.erase_area.is_some() && a.erase == 0.0,
+            no_effect("augment.erase_area", "nothing is erased: `erase` is 0"),
+        );
         let colours = a.colour_keys();
         // Whether the data is IDX files takes a look at the disk.
         let grey = !colours.is_empty() && !table && (d.channels == 1 || d.is_idx());
@@ -254,7 +258,7 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 41] = [
+        let changes: [(&str, Change); 42] = [
             (
                 "sampler.batch: no effect, because only the sampler `shuffled` or `by-frequency` uses it",
                 |c| {
@@ -350,6 +354,9 @@ mod tests {
             ("augment.saturation: no effect, because it changes colours", |c| {
                 // The default data is IDX files.
                 c.augment.saturation = Some(0.5.into());
+            }),
+            ("augment.erase_area: no effect, because nothing is erased: `erase` is 0", |c| {
+                c.augment.erase_area = Some([0.1, 0.2]);
             }),
             ("augment.grey: no effect, because it changes colours", |c| {
                 (c.data.path, c.data.channels) = (Some("images".into()), 1);

@@ -44,6 +44,9 @@ pub struct Augment {
     pub pad_and_crop: usize,
     /// Probability, 0 to 1, of replacing a random rectangle by random bytes, after all other changes.
     pub erase: f32,
+    /// Smallest and largest share of the image that is erased, above 0 and at most 1; 0.02 and 0.2 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erase_area: Option<[f32; 2]>,
     /// Mirrors up and down with probability 0.5.
     #[serde(skip_serializing_if = "is_default")]
     pub flip_vertical: bool,
@@ -102,6 +105,7 @@ impl Augment {
         flip: false,
         pad_and_crop: 0,
         erase: 0.0,
+        erase_area: None,
         flip_vertical: false,
         resized_crop: None,
         scale: None,
@@ -162,6 +166,12 @@ impl Augment {
             ));
         }
         check_probability("erase", self.erase)?;
+        if let Some(area @ [least, most]) = self.erase_area
+            && !(0.0 < least && least <= most && most <= 1.0)
+        {
+            let expected = "two shares of the image [low, high], above 0 and at most 1";
+            return Err(Error::setting("erase_area", &StrengthRange::Between(area), expected));
+        }
         check_probability(GREY, self.grey)?;
         self.strengths()
             .into_iter()
@@ -228,7 +238,7 @@ impl Augment {
             jpeg::jpeg(pixels, shape, quality as u32);
         }
         if self.erase > 0.0 && random.unit() < self.erase {
-            erase::erase(pixels, shape, &mut random);
+            erase::erase(pixels, shape, self.erase_area, &mut random);
         }
     }
 
@@ -334,6 +344,32 @@ mod tests {
     }
 
     #[test]
+    fn the_erased_area_is_as_set() {
+        let shape = ImageShape { channels: 1, height: 40, width: 40 };
+        let erased = |area: Option<[f32; 2]>| -> Vec<f32> {
+            let augment = Augment { erase: 1.0, erase_area: area, ..Augment::NONE };
+            (0..200)
+                .map(|position| {
+                    let mut pixels = vec![0; 1600];
+                    augment.apply(&mut pixels, shape, 1, 0, position).unwrap();
+                    // A random byte is 0 in one of 256 cases.
+                    pixels.iter().filter(|value| **value > 0).count() as f32 / 1600.0
+                })
+                .collect()
+        };
+        let [usual, given] = [None, Some([0.3, 0.4])].map(erased);
+        assert_eq!(usual, erased(Some([0.02, 0.2])), "the default is written out");
+        assert!(usual.iter().all(|share| (0.01..0.22).contains(share)), "{usual:?}");
+        // A rectangle that would be higher or wider than the image is cut.
+        assert!(given.iter().all(|share| (0.25..0.43).contains(share)), "{given:?}");
+        assert!(given.iter().filter(|share| **share > 0.35).count() > 50);
+        for wrong in [[0.0, 0.2], [0.3, 0.2], [0.1, 1.1], [f32::NAN, 0.2]] {
+            let said = Augment { erase_area: Some(wrong), ..Augment::NONE }.check().unwrap_err().to_string();
+            assert!(said.starts_with("erase_area is [") && said.contains("two shares"), "{said}");
+        }
+    }
+
+    #[test]
     fn erase_changes_one_rectangle() {
         let shape = ImageShape { channels: 1, height: 20, width: 20 };
         let erased = Augment { erase: 1.0, ..Augment::NONE };
@@ -379,6 +415,7 @@ mod tests {
                 flip_vertical: !flip,
                 pad_and_crop: pad.min(height).min(width),
                 erase: chance,
+                erase_area: None,
                 resized_crop: often(0.3),
                 scale: often(0.2),
                 rotate: often(180.0),
