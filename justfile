@@ -42,6 +42,10 @@ browser:
     cargo run --release -- explain -o target/explain
     node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --screenshots target/explain/screenshots
 
+# Test the report of `just quick` in a real browser, with screenshots in target/; needs what `just browser` needs
+report: quick
+    node crates/report/browser/check.mjs runs/quick/report.html --screenshots target/report
+
 # Build the documentation of the crates
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

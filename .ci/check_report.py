@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Check the output of a training run: `report.json` has all values, each in its range; training gained as much over the untrained
-model as a working program gains even in a quick run; and `report.html` is self-contained. Uses Python's standard library only.
+model as a working program gains even in a quick run; and `report.html` has all sections and is self-contained. Uses Python's standard library only.
 
     check_report.py RUN_FOLDER
 
@@ -122,12 +122,40 @@ def check_numbers(report):
     return complaints
 
 
+# The sections of the page, in order, and what each must contain.
+SECTIONS = [
+    ("results", ">untrained</th>"),
+    ("training", "<title>Loss</title>"),
+    ("verification", "<title>ROC curve</title>"),
+    ("retrieval", "<title>Retrieval</title>"),
+    ("confusions", "Worst impostor pairs"),
+    ("neighbours", "Hardest queries"),
+    ("embeddings", "Map: t-SNE"),
+    ("configuration", "training.seed"),
+    ("glossary", "EER, equal error rate"),
+]
+
+MOST_BYTES = 5_000_000
+
+
 def check_page(page):
     complaints = []
-    if ">untrained</th>" not in page:
-        complaints.append("report.html: the untrained model is missing from the table")
-    if "<svg" not in page:
-        complaints.append("report.html: no figure (no <svg>)")
+    parts = re.split(r'<section id="(\w+)"', page)
+    found = parts[1::2]
+    expected = [name for name, _ in SECTIONS]
+    if found != expected:
+        complaints.append(f"report.html: the sections are {', '.join(found)}; expected {', '.join(expected)}")
+    for name, content in SECTIONS:
+        if content not in dict(zip(found, parts[2::2])).get(name, ""):
+            complaints.append(f"report.html: section {name}: {content!r} is missing")
+    if len(page) > MOST_BYTES:
+        complaints.append(f"report.html: {len(page)} characters, expected at most {MOST_BYTES}")
+    stored = re.findall(r'<symbol id="(s\d+)"', page)
+    shown = set(re.findall(r'<use href="#(s\d+)"', page))
+    if len(stored) != len(set(stored)) or page.count("data:image/") != len(stored):
+        complaints.append(f"report.html: {page.count('data:image/')} images for {len(set(stored))} samples; each must be stored once")
+    if not shown or not shown <= set(stored):
+        complaints.append(f"report.html: {len(shown)} images are shown, of which {len(shown - set(stored))} are not stored")
     outside = re.findall(r"""(?:<link\b|<script\b[^>]*\bsrc\s*=|\bsrc\s*=\s*["']https?:|url\(\s*["']?https?:)[^>]{0,60}""", page)
     if outside:
         complaints.append(f"report.html: not self-contained: {outside[0]}")

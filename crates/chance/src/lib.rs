@@ -55,6 +55,8 @@ pub enum Purpose {
     Test = 21,
     /// Rounding of the optimiser's memory of class centres to half precision.
     MemoryRounding = 22,
+    /// The evaluated samples that a report shows.
+    ReportSample = 23,
 }
 
 /// One random 64-bit number, for single draws on hot paths where a [`Stream`] costs too much.

@@ -14,8 +14,10 @@ mod score;
 mod similarity;
 
 pub mod clustering;
+pub mod extremes;
 pub mod files;
 pub mod geometry;
+pub mod projection;
 pub mod retrieval;
 pub mod suspects;
 pub mod templates;

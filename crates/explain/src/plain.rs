@@ -9,7 +9,7 @@ use widemargin_objective::suggest::{loss_floor, margin_bound};
 use widemargin_objective::{Link, Margin, Objective, Pool, Score, suggest};
 use widemargin_report::figure::{
     BarSeries, Bars, ClassFeatures, FeatureFigure, FeaturePanel, LineChart, Series, ValueScale, bars,
-    feature_circle, feature_sphere, line_chart,
+    feature_circle, feature_sphere, line_chart, without_tips,
 };
 
 use crate::descent::{Descent, Problem};
@@ -20,6 +20,11 @@ type Drawn = Result<Vec<String>, Error>;
 
 /// The static figures that replace the live figure `name`.
 pub(crate) fn figures(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
+    let figures = drawn(name, texts, features)?;
+    Ok(figures.iter().map(|svg| without_tips(svg)).collect())
+}
+
+fn drawn(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
     match name {
         "plane" => plane(texts),
         "explode" => explode(texts),

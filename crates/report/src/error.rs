@@ -22,8 +22,8 @@ pub enum Error {
         /// Number of bytes.
         found: usize,
     },
-    /// The image could not be encoded as PNG.
-    #[error("an image of {height} x {width} pixels could not be encoded as PNG")]
+    /// The image could not be encoded.
+    #[error("an image of {height} x {width} pixels could not be encoded")]
     ImageEncoding {
         /// Height in pixels.
         height: usize,

@@ -3,11 +3,12 @@
 
 mod error;
 mod text;
+mod thumbnail;
 
 pub mod figure;
-pub mod neighbours;
 pub mod page;
 pub mod table;
 pub mod terminal;
 
 pub use error::{Error, Result};
+pub use thumbnail::Image;

@@ -44,6 +44,28 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { "–".to_owned() }
 }
 
+/// About four significant digits.
+pub(crate) fn compact(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && size.is_finite() && !(1e-3..1e7).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let decimals = if size >= 100.0 {
+            0
+        } else if size >= 10.0 {
+            1
+        } else {
+            3
+        };
+        fixed(value, decimals)
+    }
+}
+
+/// A position on an axis: a whole number without decimals, others as [`compact`].
+pub(crate) fn position(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 { format!("{value:.0}") } else { compact(value) }
+}
+
 /// A count with thin spaces between groups of three digits, if it has five digits or more.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -118,6 +140,16 @@ mod tests {
         assert_eq!(percent(0.12346, 2), "12.35\u{a0}%");
         assert_eq!(percent(f64::NAN, 2), "–");
         assert_eq!(fixed(f64::INFINITY, 1), "–");
+        for (value, text) in
+            [(0.0, "0.000"), (0.12345, "0.123"), (12.345, "12.3"), (12_345.6, "12346"), (1e-5, "1.00e-5")]
+        {
+            assert_eq!(compact(value), text);
+        }
+        assert_eq!(compact(f64::NAN), "–");
+        assert_eq!(
+            (position(12_000.0), position(0.5), position(-0.0)),
+            ("12000".into(), "0.500".into(), "-0".into())
+        );
         assert_eq!(count(1234), "1234");
         assert_eq!(count(12345), "12\u{202f}345");
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");

@@ -286,6 +286,7 @@ fn page(info: &DataInfo) -> String {
     evaluation(&EvaluationInput {
         title: format!("Data: {}", info.path.display()),
         lead: format!("{}.", capitalised(&summary(info))),
+        warnings: Vec::new(),
         notes: Vec::new(),
         tables,
         figures: vec![EvaluationFigure {

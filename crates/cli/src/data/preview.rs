@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_data::{ClassFolder, ImageSet, Labelled, PartFolders};
 use widemargin_durable::write_atomic;
-use widemargin_report::neighbours::Image;
+use widemargin_report::Image;
 use widemargin_report::page::{self, PreviewInput, PreviewSample};
 use widemargin_train::{Config, Prepared, Recipe};
 

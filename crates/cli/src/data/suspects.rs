@@ -17,7 +17,7 @@ use widemargin_durable::{check_file, check_folder, create_folders, write_atomic}
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
 use widemargin_eval::templates::{self, TemplateMean};
-use widemargin_report::neighbours::Image;
+use widemargin_report::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
 use widemargin_tables::{echo_list, has_column_names, unsorted_columns};

@@ -162,35 +162,17 @@ pub(super) fn ranking(found: &Ranking) -> Vec<Figure> {
 
 /// Confusions of nearest neighbours, for the classes with the most errors.
 pub(super) fn confusions(found: &Confusions, classes: &ClassNames) -> Figure {
-    let known = classes.names().len();
-    let (mut totals, mut wrong) = (vec![0; known], vec![0; known]);
-    for entry in &found.entries {
-        totals[entry.class as usize] += entry.queries;
-        if entry.class != entry.found {
-            wrong[entry.class as usize] += entry.queries;
-            wrong[entry.found as usize] += entry.queries;
-        }
-    }
-    let mut shown: Vec<usize> = (0..known).collect();
-    shown.sort_by_key(|&class| std::cmp::Reverse(wrong[class]));
-    shown.truncate(CONFUSION_CLASSES);
-    shown.sort_unstable();
-    let mut counts = vec![vec![0; shown.len()]; shown.len()];
-    for entry in &found.entries {
-        let place = |class: u32| shown.binary_search(&(class as usize)).ok();
-        if let (Some(row), Some(column)) = (place(entry.class), place(entry.found)) {
-            counts[row][column] = entry.queries;
-        }
-    }
+    let shown = found.most_confused(CONFUSION_CLASSES);
     let svg = confusion(&ConfusionMatrix {
         title: "Confusion of nearest neighbours".to_owned(),
         description: format!(
-            "The class of the nearest neighbour for each class of query; the {} most confused of {known} classes.",
-            shown.len()
+            "The class of the nearest neighbour for each class of query; the {} most confused of {} classes.",
+            shown.classes.len(),
+            classes.names().len()
         ),
-        classes: shown.iter().map(|&class| classes.names()[class].clone()).collect(),
-        counts,
-        totals: shown.iter().map(|&class| totals[class]).collect(),
+        classes: shown.classes.iter().map(|&class| classes.names()[class as usize].clone()).collect(),
+        counts: shown.counts,
+        totals: shown.totals,
     });
     Figure {
         name: "confusion",

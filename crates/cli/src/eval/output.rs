@@ -176,7 +176,8 @@ impl Findings {
         let page = page::evaluation(&EvaluationInput {
             title: self.title.to_owned(),
             lead: self.lead.clone(),
-            notes: self.warnings.clone(),
+            warnings: self.warnings.clone(),
+            notes: Vec::new(),
             tables: self.tables.clone(),
             figures,
         });

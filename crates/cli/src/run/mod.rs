@@ -2,21 +2,24 @@
 
 mod accuracy;
 mod arguments;
+mod closing;
 mod conclusions;
 mod evaluated;
 mod measures;
 mod page;
 mod seeds;
 mod session;
+mod shown;
 mod untrained;
 mod validated;
 mod verdict;
 
 pub(crate) use accuracy::AccuracyBy;
 pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};
+pub(crate) use closing::{closing_notes, closing_table, evaluated_on};
 pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};
 pub(crate) use measures::Measures;
-pub(crate) use page::{closing_notes, closing_table, evaluated_on, write_reports};
+pub(crate) use page::write_reports;
 pub(crate) use seeds::Seeds;
 pub(crate) use session::{Ended, Session, choose_size, free_folder, set_only_dimension};

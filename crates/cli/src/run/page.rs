@@ -1,24 +1,22 @@
-//! The reports of finished runs: the printed table, `report.json` and `report.html`.
+//! The reports of finished runs: `report.json` and `report.html`.
 
+use super::closing::{accuracy_in_words, evaluated_on, validation_in_words, warnings};
 use super::conclusions::conclusions;
 use super::evaluated::{EvaluatedRun, RunReport};
-use super::measures::Measures;
 use super::seeds::Seeds;
+use super::shown::{Chosen, Samples, confusions, maps, queries, worst_pairs};
 use super::untrained::Untrained;
 use anyhow::Context;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
-use widemargin_data::{Labelled, first_names};
+use widemargin_data::Labelled;
 use widemargin_durable::write_atomic;
-use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
-use widemargin_report::neighbours::{FoundNeighbour, Image, NeighbourRow};
 use widemargin_report::page::{
     self, Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
     VerificationResults,
 };
-use widemargin_report::table::{Column, Table};
 use widemargin_train::log::Metrics;
 use widemargin_train::{Config, Prepared, Validated};
 
@@ -27,98 +25,10 @@ pub(super) const REPORT_FILE: &str = "report.json";
 pub(super) const PAGE_FILE: &str = "report.html";
 /// Points per training curve on the page.
 const CURVE_POINTS: usize = 200;
-/// Most classes named in a sentence.
-pub(super) const NAMED_CLASSES: usize = 20;
 /// A note of a comparison with several seeds.
 const FIRST_SEED: &str = "Tables and figures below are those of the first seed; report.json has the spread of every measure over the seeds.";
-/// Query images per class.
-const QUERIES_PER_CLASS: usize = 2;
-/// Neighbours per query.
-const NEIGHBOURS: usize = 8;
 /// Points per class in the figure of features.
 const FEATURES_PER_CLASS: usize = 150;
-
-/// The printed table: the untrained baseline, and each objective with what it gained over it.
-pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
-    let mut table = Table::new([
-        Column::left("objective"),
-        Column::right("known accuracy"),
-        Column::right("EER"),
-        Column::right("AUC"),
-        Column::right("TAR at FAR 1e-2"),
-        Column::right("recall at 1"),
-        Column::right("MAP@R"),
-        Column::right("seconds"),
-        Column::right("samples/s"),
-    ]);
-    let percent = |value: f64| format!("{:.2} %", 100.0 * value);
-    let points = |value: f64| format!("{:+.2}", 100.0 * value);
-    let cells = |name: &str, m: &Measures, percent: &dyn Fn(f64) -> String, auc: String| {
-        let accuracy = m.accuracy().map_or("-".to_owned(), percent);
-        let rates = [m.tar_at_far("1e-2"), m.recall_at_1(), m.map_at_r()].map(percent);
-        [&[name.to_owned(), accuracy, percent(m.eer()), auc][..], &rates].concat()
-    };
-    let mut shown: Option<&Measures> = None;
-    for EvaluatedRun { report, .. } in runs {
-        let base = report.untrained.as_ref();
-        if let Some(base) = base.filter(|base| shown != Some(&base.measures)) {
-            table.row(cells(base.name(), &base.measures, &percent, format!("{:.4}", base.measures.auc())));
-            shown = Some(&base.measures);
-        }
-        let measures = report.measures();
-        let mut row = cells(&report.objective, &measures, &percent, format!("{:.4}", measures.auc()));
-        row.extend([format!("{:.1}", report.seconds), format!("{:.0}", report.samples_per_second)]);
-        table.row(row);
-        if let Some(gain) = &report.gain {
-            table.row(cells("  gain", gain, &points, format!("{:+.4}", gain.auc())));
-        }
-    }
-    table.render()
-}
-
-/// The lines below the table: what the baseline is, and the warnings.
-pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
-    let bases: Vec<&Untrained> = runs.iter().filter_map(|run| run.report.untrained.as_ref()).collect();
-    let mut lines: Vec<String> = bases.first().map(|base| base.in_words()).into_iter().collect();
-    if !bases.is_empty() && Seeds::of(runs.iter().map(|run| &run.report)).is_none() {
-        lines.push(
-            "gain: difference to that baseline, in percentage points except for AUC; positive is better."
-                .to_owned(),
-        );
-    }
-    lines.extend(accuracy_in_words(runs));
-    lines.extend(validation_in_words(runs));
-    // A verdict is the last line of all.
-    let verdicts: Vec<&String> = runs.iter().filter_map(|run| run.report.verdict.as_ref()).collect();
-    let others = warnings(runs).into_iter().filter(|warning| !verdicts.contains(&warning));
-    lines.extend(others.map(|warning| format!("warning: {warning}")));
-    lines
-}
-
-/// What the accuracy on known classes is, if there is one.
-fn accuracy_in_words(runs: &[EvaluatedRun]) -> Option<String> {
-    let report = runs.iter().map(|run| &run.report).find(|report| report.known_accuracy().is_some())?;
-    Some(report.accuracy_by().in_words().to_owned())
-}
-
-/// The warnings of all runs, each once. One that not every run has is of one objective.
-fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for warning in runs.iter().flat_map(|run| &run.report.warnings) {
-        if !all.contains(warning) {
-            all.push(warning.clone());
-        }
-    }
-    all
-}
-
-/// What a run was evaluated on, in words.
-pub(crate) fn evaluated_on(report: &RunReport) -> String {
-    let evaluation = report.evaluation();
-    let kind = if report.is_closed() { "classes, all of them trained on" } else { "unseen classes" };
-    let classes = first_names(&evaluation.classes, NAMED_CLASSES);
-    format!("{} {kind}: {classes} ({} test samples)", evaluation.classes.len(), evaluation.samples)
-}
 
 /// Writes `report.json` and `report.html`.
 pub(crate) fn write_reports(
@@ -151,6 +61,12 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
     }
     notes.extend(accuracy_in_words(runs));
     notes.extend(validation_in_words(runs));
+    let mut samples = Samples::new(prepared);
+    let chosen = Chosen::new(prepared.evaluation_samples().len(), config.training.seed);
+    let objectives = shown
+        .iter()
+        .map(|run| objective_report(prepared, run, &chosen, &mut samples))
+        .collect::<anyhow::Result<_>>()?;
     let input = ReportInput {
         title: format!("{} on {}", names.join(", "), prepared.set.name()),
         lead: format!(
@@ -167,7 +83,8 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
         configuration: flat_configuration(config),
         warnings: warnings(runs),
         notes,
-        objectives: shown.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
+        samples: samples.into_shown(),
+        objectives,
     };
     Ok(page::render(&input))
 }
@@ -188,9 +105,15 @@ fn flat_configuration(config: &Config) -> Vec<(String, String)> {
     rows
 }
 
-fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<ObjectiveReport> {
+fn objective_report(
+    prepared: &Prepared,
+    run: &EvaluatedRun,
+    chosen: &Chosen,
+    samples: &mut Samples<'_>,
+) -> anyhow::Result<ObjectiveReport> {
     let (report, metrics) = (&run.report, &run.metrics);
-    let Evaluation { verification, retrieval, .. } = report.evaluation();
+    let Evaluation { verification, retrieval, embeddings, .. } = report.evaluation();
+    let extremes = chosen.extremes(embeddings)?;
     Ok(ObjectiveReport {
         name: report.objective.clone(),
         untrained: report.untrained.as_ref().map(|base| Box::new(baseline(base))),
@@ -208,7 +131,10 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
             validation_map_at_r: validation_curve(report, |found| found.map_at_r),
             validation_recall_at_1: validation_curve(report, |found| found.recall_at_1),
         },
-        neighbours: neighbours(prepared, report.evaluation())?,
+        confusions: Some(confusions(embeddings, samples)?),
+        worst_pairs: Some(worst_pairs(chosen, &extremes, samples)?),
+        neighbours: queries(embeddings, chosen, &extremes, samples)?,
+        maps: maps(embeddings, chosen, samples)?,
         drawable: drawable(prepared, run),
         verification: Some(VerificationResults {
             genuine: verification.genuine,
@@ -262,51 +188,12 @@ fn validation_curve(report: &RunReport, of: impl Fn(&Validated) -> f64) -> Vec<(
     history.map(|found| (found.step as f64, of(found))).collect()
 }
 
-/// Which epoch each model is of, if there were evaluations during training.
-fn validation_in_words(runs: &[EvaluatedRun]) -> impl Iterator<Item = String> + '_ {
-    let reports = runs.iter().map(|run| &run.report);
-    reports.filter_map(|report| Some(report.validation.as_ref()?.in_words(&report.objective)))
-}
-
 /// Means over equal numbers of steps.
 fn curve(metrics: &[Metrics], of: impl Fn(&Metrics) -> f64) -> Vec<(f64, f64)> {
     let stretch = metrics.len().div_ceil(CURVE_POINTS).max(1);
     let mean =
         |part: &[Metrics], of: &dyn Fn(&Metrics) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
     metrics.chunks(stretch).map(|part| (mean(part, &|m| m.step as f64), mean(part, &of))).collect()
-}
-
-fn neighbours(prepared: &Prepared, evaluation: &Evaluation) -> anyhow::Result<Vec<NeighbourRow>> {
-    let (Some(set), labels) = (prepared.set.images(), evaluation.embeddings.labels()) else {
-        return Ok(Vec::new());
-    };
-    let shape = set.shape();
-    let image = |row: usize| -> anyhow::Result<Image> {
-        let pixels = set.read(prepared.evaluation_samples()[row] as usize)?;
-        Ok(Image::new(shape.channels, shape.height, shape.width, &pixels)?)
-    };
-    let name = |row: usize| set.class_names()[labels[row] as usize].clone();
-    let mut classes: Vec<u32> = labels.to_vec();
-    classes.sort_unstable();
-    classes.dedup();
-    let mut rows = Vec::new();
-    for class in classes {
-        for query in (0..labels.len()).filter(|row| labels[*row] == class).take(QUERIES_PER_CLASS) {
-            let found = retrieval::nearest(&evaluation.embeddings, query, NEIGHBOURS)?
-                .into_iter()
-                .map(|neighbour| {
-                    Ok(FoundNeighbour {
-                        image: image(neighbour.index)?,
-                        class: name(neighbour.index),
-                        cosine: neighbour.cosine,
-                        same_class: labels[neighbour.index] == class,
-                    })
-                })
-                .collect::<anyhow::Result<_>>()?;
-            rows.push(NeighbourRow { query: image(query)?, query_class: name(query), neighbours: found });
-        }
-    }
-    Ok(rows)
 }
 
 fn drawable(prepared: &Prepared, run: &EvaluatedRun) -> Option<DrawableEmbeddings> {

@@ -1,8 +1,9 @@
 //! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
 
 use super::accuracy::AccuracyBy;
+use super::closing::NAMED_CLASSES;
 use super::evaluated::{EvaluatedRun, RunReport};
-use super::page::{NAMED_CLASSES, PAGE_FILE, REPORT_FILE};
+use super::page::{PAGE_FILE, REPORT_FILE};
 use super::untrained::{Untrained, Watched};
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration, model_file};
 use crate::embed::require_as_embedded;

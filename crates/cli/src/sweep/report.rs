@@ -91,11 +91,8 @@ pub(super) fn write(
             name(plan.by),
             order_of_rounds(plan)
         ),
-        notes: [
-            &warnings[..],
-            &[CHOSEN_BY.to_owned(), gain_in_words(plan), accuracy_by.in_words().to_owned()],
-        ]
-        .concat(),
+        notes: vec![CHOSEN_BY.to_owned(), gain_in_words(plan), accuracy_by.in_words().to_owned()],
+        warnings: warnings.clone(),
         tables: vec![EvaluationTable {
             heading: String::new(),
             columns: columns.clone(),

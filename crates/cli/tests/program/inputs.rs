@@ -158,7 +158,7 @@ fn a_set_is_described_before_it_is_trained_on() {
     assert_eq!(info["samples_per_class"], serde_json::json!({"min": 8, "median": 8, "max": 9}));
     assert_eq!(info["duplicates"]["conflicting"], 1);
     let page = text(&place, "info.html");
-    assert!(page.contains("<svg") && page.contains("broken.png") && !page.contains("<script"));
+    assert!(page.contains("<svg") && page.contains("broken.png") && page.matches("<script").count() == 1);
     success(&place.run(&["data", "info", "shards", "-o", "info.svg"]));
     assert!(text(&place, "info.svg").starts_with("<svg"));
     let list = parsed(&place.run(&["data", "info", "list.csv", "--json"]));

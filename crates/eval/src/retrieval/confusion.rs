@@ -31,7 +31,60 @@ pub struct Confusions {
     pub without: u64,
 }
 
+/// A part of the table of confusions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfusedClasses {
+    /// The classes, in rising order.
+    pub classes: Vec<u32>,
+    /// For each class of queries, the number of nearest neighbours in each of these classes.
+    pub counts: Vec<Vec<u64>>,
+    /// The number of all queries of each class, with those whose nearest neighbour is of a class that is not here.
+    pub totals: Vec<u64>,
+}
+
 impl Confusions {
+    /// Counts the classes of queries, with these labels, by the classes of their nearest rows, which are rows of `labels_of_gallery`.
+    ///
+    /// # Panics
+    /// If a nearest row is not less than the number of `labels_of_gallery`.
+    pub fn count(labels: &[u32], nearest: &[Option<Neighbour>], labels_of_gallery: &[u32]) -> Self {
+        let mut counts: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+        let mut without = 0;
+        for (&class, found) in labels.iter().zip(nearest) {
+            match found {
+                Some(found) => *counts.entry((class, labels_of_gallery[found.index])).or_default() += 1,
+                None => without += 1,
+            }
+        }
+        let entry = |((class, found), queries)| Confusion { class, found, queries };
+        Self { entries: counts.into_iter().map(entry).collect(), without }
+    }
+
+    /// At most this many classes with the most confusions, as queries or found, with their part of the table.
+    pub fn most_confused(&self, most: usize) -> ConfusedClasses {
+        let (mut totals, mut wrong) = (BTreeMap::<u32, u64>::new(), BTreeMap::<u32, u64>::new());
+        for entry in &self.entries {
+            *totals.entry(entry.class).or_default() += entry.queries;
+            for class in [entry.class, entry.found] {
+                *wrong.entry(class).or_default() +=
+                    if entry.class == entry.found { 0 } else { entry.queries };
+            }
+        }
+        let mut classes: Vec<u32> = wrong.keys().copied().collect();
+        classes.sort_by_key(|class| std::cmp::Reverse(wrong[class]));
+        classes.truncate(most);
+        classes.sort_unstable();
+        let mut counts = vec![vec![0; classes.len()]; classes.len()];
+        for entry in &self.entries {
+            let place = |class: u32| classes.binary_search(&class).ok();
+            if let (Some(row), Some(column)) = (place(entry.class), place(entry.found)) {
+                counts[row][column] = entry.queries;
+            }
+        }
+        let totals = classes.iter().map(|class| totals.get(class).copied().unwrap_or(0)).collect();
+        ConfusedClasses { classes, counts, totals }
+    }
+
     /// Entries of two different classes, most frequent first; equally frequent entries are ordered by class.
     pub fn wrong(&self) -> Vec<Confusion> {
         let mut wrong: Vec<Confusion> =
@@ -59,17 +112,8 @@ pub fn nearest_rows(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Vec<Op
 /// # Errors
 /// Those of [`nearest_rows`].
 pub fn confusions(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Confusions> {
-    let set = gallery.set(queries);
-    let mut counts: BTreeMap<(u32, u32), u64> = BTreeMap::new();
-    let mut without = 0;
-    for (&class, found) in queries.labels().iter().zip(nearest_rows(queries, gallery)?) {
-        match found {
-            Some(found) => *counts.entry((class, set.labels()[found.index])).or_default() += 1,
-            None => without += 1,
-        }
-    }
-    let entry = |((class, found), queries)| Confusion { class, found, queries };
-    Ok(Confusions { entries: counts.into_iter().map(entry).collect(), without })
+    let nearest = nearest_rows(queries, gallery)?;
+    Ok(Confusions::count(queries.labels(), &nearest, gallery.set(queries).labels()))
 }
 
 #[cfg(test)]
@@ -94,6 +138,15 @@ mod tests {
         assert_eq!(found.entries, [entry(1, 1, 2), entry(1, 2, 1), entry(2, 1, 2)]);
         assert_eq!(found.wrong(), [entry(2, 1, 2), entry(1, 2, 1)]);
         assert_eq!(found.without, 0);
+    }
+
+    #[test]
+    fn the_most_confused_classes_come_with_all_their_queries() {
+        let entries = vec![entry(1, 1, 50), entry(2, 2, 5), entry(2, 9, 3), entry(4, 4, 7), entry(4, 2, 1)];
+        let found = Confusions { entries, without: 0 }.most_confused(2);
+        assert_eq!((found.classes, found.totals), (vec![2, 9], vec![8, 0]));
+        assert_eq!(found.counts, [[5, 3], [0, 0]]);
+        assert!(Confusions { entries: vec![], without: 1 }.most_confused(5).classes.is_empty());
     }
 
     #[test]

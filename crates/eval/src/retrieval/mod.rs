@@ -33,7 +33,7 @@ mod neighbour;
 mod ranking;
 mod search;
 
-pub use confusion::{Confusion, Confusions, confusions, nearest_rows};
+pub use confusion::{ConfusedClasses, Confusion, Confusions, confusions, nearest_rows};
 pub use identification::{ClosedSet, DirAtFar, IDENTIFICATION_FAR, Identification, identify};
 pub use neighbour::{Neighbour, nearest};
 pub use ranking::{Gallery, RECALL_STEPS, Ranking, rank, rank_with_progress};

@@ -47,7 +47,7 @@ pub fn bars(figure: &Bars) -> String {
     };
     let (low, high) = (low.min(0.0), if figure.percent { high.max(1.0) } else { high.max(0.0) });
     let unit = if figure.percent { 100.0 } else { 1.0 };
-    let written = |value: f64| if figure.percent { text::percent(value, 1) } else { compact(value) };
+    let written = |value: f64| if figure.percent { text::percent(value, 1) } else { text::compact(value) };
 
     let names: Vec<String> =
         figure.categories.iter().map(|name| text::fit(name, TEXT_SIZE, 0.36 * WIDTH)).collect();
@@ -88,6 +88,12 @@ pub fn bars(figure: &Bars) -> String {
                 if value < 0.0 { (from - 5.0, Anchor::End) } else { (to + 5.0, Anchor::Start) };
             let baseline = y + thickness / 2.0 + 4.2;
             canvas.text(&written(value), (end, baseline), TICK_SIZE, anchor, Colour::Ink);
+            let name = &figure.categories[category];
+            let heading =
+                if series.name.is_empty() { name.clone() } else { format!("{name}, {}", series.name) };
+            let precise = if figure.percent { text::percent(value, 2) } else { text::compact(value) };
+            let row = Rect { x: left, y, width, height: thickness };
+            canvas.tip(row, &format!("{heading}: {precise}"));
         }
     }
     canvas.segment((at(0.0), top), (at(0.0), bottom), Colour::Muted, 1.0, "");
@@ -98,21 +104,4 @@ pub fn bars(figure: &Bars) -> String {
         canvas.text(&label, (left + width / 2.0, canvas.top), TICK_SIZE, Anchor::Middle, Colour::Muted);
     }
     canvas.finish()
-}
-
-/// About four significant digits.
-fn compact(value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-3..1e7).contains(&size) {
-        format!("{value:.2e}")
-    } else {
-        let decimals = if size >= 100.0 {
-            0
-        } else if size >= 10.0 {
-            1
-        } else {
-            3
-        };
-        text::fixed(value, decimals)
-    }
 }

@@ -12,6 +12,9 @@ pub(super) const WIDTH: f64 = 440.0;
 /// Margin around the drawing.
 pub(super) const EDGE: f64 = 14.0;
 
+/// The class of an area that shows a value.
+pub(super) const AREA: &str = r#"class="wm-tip wm-area""#;
+
 const TITLE_SIZE: f64 = 15.0;
 pub(super) const TEXT_SIZE: f64 = 12.5;
 
@@ -156,6 +159,19 @@ impl Canvas {
         rect
     }
 
+    /// Draws a frame of this height without axes, and returns the area of the data.
+    pub(super) fn frame(&mut self, height: f64) -> Rect {
+        self.top += 8.0;
+        let rect = Rect { x: EDGE, y: self.top, width: WIDTH - 2.0 * EDGE, height };
+        let (x, y, width, height) = (c(rect.x), c(rect.y), c(rect.width), c(rect.height));
+        self.raw(&format!(
+            r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" {}/>"#,
+            Colour::Grid.stroke()
+        ));
+        self.top += rect.height;
+        rect
+    }
+
     /// Opens a clipped drawing area whose origin is the upper left corner of `rect`.
     pub(super) fn open(&mut self, rect: Rect) {
         // One pixel of space, so that lines along the border keep their width.
@@ -205,6 +221,18 @@ impl Canvas {
             c(rect.height),
             c(radius),
             colour.fill()
+        ));
+    }
+
+    /// A transparent area that shows this text while the pointer is over it. It is one line of the document.
+    pub(super) fn tip(&mut self, area: Rect, text: &str) {
+        self.raw(&format!(
+            r#"<rect x="{}" y="{}" width="{}" height="{}" {AREA} fill="none" pointer-events="all"><title>{}</title></rect>"#,
+            c(area.x),
+            c(area.y),
+            c(area.width),
+            c(area.height),
+            escape(text).replace('\n', "&#10;")
         ));
     }
 

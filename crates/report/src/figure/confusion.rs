@@ -60,6 +60,11 @@ pub fn confusion(figure: &ConfusionMatrix) -> String {
             let cell = Rect { x: left + side * column as f64, y, width: side - 1.0, height: side - 1.0 };
             let share = if total > 0 { (count as f64 / total as f64).min(1.0) } else { 0.0 };
             draw_cell(&mut canvas, cell, share, if row == column { RIGHT } else { WRONG });
+            if count > 0 {
+                let [class, found] = [row, column].map(|at| &figure.classes[at]);
+                let shown = text::percent(share, 1);
+                canvas.tip(cell, &format!("{class}, nearest {found}\n{count} of {total} queries ({shown})"));
+            }
         }
     }
     canvas.top = top + side * classes as f64 + 16.0;

@@ -75,7 +75,7 @@ pub fn feature_circle(figure: &FeatureFigure<2>) -> String {
                 let out = 1.0 + 0.09 * ((nth as f64 * 0.618_033_988_75).fract() - 0.5);
                 round.at(out * x, out * y)
             });
-            draw_points(canvas, points, class, 2.1, 0.55);
+            draw_points(canvas, points, (class, &features.name), 2.1, 0.55);
         }
         for (class, features) in panel.classes.iter().enumerate() {
             if let Some([x, y]) = features.centre.and_then(direction) {
@@ -96,7 +96,7 @@ pub fn feature_sphere(figure: &FeatureFigure<3>) -> String {
                 draw_points(
                     canvas,
                     points,
-                    class,
+                    (class, &features.name),
                     if back { 1.7 } else { 2.1 },
                     if back { 0.16 } else { 0.6 },
                 );
@@ -190,14 +190,17 @@ fn turned([x, y, z]: [f64; 3]) -> [f64; 3] {
 fn draw_points(
     canvas: &mut Canvas,
     points: impl Iterator<Item = (f64, f64)>,
-    class: usize,
+    (class, name): (usize, &str),
     size: f64,
     opacity: f64,
 ) {
     let path: String = points.map(|(x, y)| style::marker(class, x, y, size)).collect();
     if !path.is_empty() {
-        canvas
-            .raw(&format!(r#"<path d="{path}" fill-opacity="{opacity}" {}/>"#, Colour::Series(class).fill()));
+        canvas.raw(&format!(
+            r#"<path d="{path}" fill-opacity="{opacity}" {}><title>{}</title></path>"#,
+            Colour::Series(class).fill_of("wm-tip"),
+            text::escape(name)
+        ));
     }
 }
 

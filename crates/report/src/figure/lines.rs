@@ -3,7 +3,8 @@
 use super::axis::{self, Axis, Room};
 use super::canvas::{Canvas, Rect, TEXT_SIZE, WIDTH, line_legend};
 use super::style::{self, Colour};
-use crate::text::coordinate as c;
+use super::tips;
+use crate::text::{self, coordinate as c};
 
 /// Height of the plot of a line chart.
 pub(super) const PLOT_HEIGHT: f64 = 190.0;
@@ -83,6 +84,16 @@ pub fn line_chart(chart: &LineChart) -> String {
         }
         draw_path(&mut canvas, &path, nth);
     }
+    let at = points().map(|point| point.0);
+    tips::strips(&mut canvas, rect, &x, at, |at| {
+        let value = |series: &Series| {
+            let point = series.points.iter().find(|point| point.0 == at && shown(point))?;
+            let name = if chart.series.len() == 1 { &chart.title } else { &series.name };
+            Some((name.clone(), text::compact(point.1)))
+        };
+        let heading = format!("{} {}", chart.x_label, text::position(at)).trim_start().to_owned();
+        tips::lines(heading, chart.series.iter().filter_map(value))
+    });
     canvas.close();
     canvas.finish()
 }

@@ -8,6 +8,8 @@ use super::axis::{self, Axis, Room};
 use super::canvas::{Canvas, Rect, TEXT_SIZE, WIDTH, line_legend};
 use super::lines::{draw_path, draw_run};
 use super::style::Colour;
+use super::tips;
+use crate::text;
 
 const PLOT_HEIGHT: f64 = 230.0;
 /// The smallest rate drawn.
@@ -65,17 +67,18 @@ fn valid(curve: &RateCurve) -> impl Iterator<Item = RatePoint> + '_ {
 ///
 /// Points without false accepts have no logarithm: the highest of them is drawn on the left edge.
 pub fn roc(figure: &RateFigure) -> String {
-    curves(figure, ["false accept rate (FAR), log scale", "true accept rate (TAR)"], true)
+    let labels = ["false accept rate (FAR), log scale", "true accept rate (TAR)"];
+    curves(figure, labels, "TAR", true)
 }
 
 /// Draws the detection and identification rate, given as `tar`, by the logarithm of the false alarm rate. Like [`roc`], but
 /// without chance level, which depends on the number of enrolled identities.
 pub fn identification(figure: &RateFigure) -> String {
     let labels = ["false alarm rate (FAR), log scale", "detection and identification rate (DIR)"];
-    curves(figure, labels, false)
+    curves(figure, labels, "DIR", false)
 }
 
-fn curves(figure: &RateFigure, [x_label, y_label]: [&str; 2], with_guessing: bool) -> String {
+fn curves(figure: &RateFigure, [x_label, y_label]: [&str; 2], accepted: &str, with_guessing: bool) -> String {
     let mut canvas = figure.canvas();
     let Some((low, _)) = axis::range(figure.points().map(|point| point.far).filter(|&far| far > 0.0)) else {
         canvas.no_data();
@@ -100,8 +103,24 @@ fn curves(figure: &RateFigure, [x_label, y_label]: [&str; 2], with_guessing: boo
         draw_run(&mut path, &line, &x, &y, rect);
         draw_path(&mut canvas, &path, nth);
     }
+    draw_tips(&mut canvas, figure, &x, rect, |tar| format!("{accepted} {}", text::percent(tar, 2)));
     canvas.close();
     canvas.finish()
+}
+
+/// Shows the FAR under the pointer, and for each curve what `rate` says of its TAR there.
+fn draw_tips(canvas: &mut Canvas, figure: &RateFigure, x: &Axis, rect: Rect, rate: impl Fn(f64) -> String) {
+    let places = figure.points().map(|point| point.far).filter(|&far| far > 0.0);
+    tips::strips(canvas, rect, x, places, |far| {
+        // The TAR at a FAR is that of the lowest threshold with no more false accepts.
+        let value = |curve: &RateCurve| {
+            let reached = valid(curve).filter(|point| point.far <= far).map(|point| point.tar);
+            let name = if figure.curves.len() == 1 { String::new() } else { curve.name.clone() };
+            Some((name, rate(reached.reduce(f64::max)?)))
+        };
+        let heading = format!("FAR {}\u{a0}%", text::compact(100.0 * far));
+        tips::lines(heading, figure.curves.iter().filter_map(value))
+    });
 }
 
 /// Draws the false reject rate by the false accept rate, both on probit axes. On the dotted diagonal both are equal (EER).
@@ -140,6 +159,7 @@ pub fn det(figure: &RateFigure) -> String {
         draw_run(&mut path, line, &x, &y, rect);
         draw_path(&mut canvas, &path, nth);
     }
+    draw_tips(&mut canvas, figure, &x, rect, |tar| format!("FRR {}", text::percent(1.0 - tar, 2)));
     canvas.close();
     canvas.finish()
 }

@@ -45,6 +45,12 @@ impl Colour {
         format!(r#"class="wm-f-{name}" fill="{value}""#)
     }
 
+    /// Attributes that fill an element of this class with this colour.
+    pub(super) fn fill_of(self, class: &str) -> String {
+        let (name, value) = self.name_and_value();
+        format!(r#"class="wm-f-{name} {class}" fill="{value}""#)
+    }
+
     /// Attributes that stroke with this colour.
     pub(super) fn stroke(self) -> String {
         let (name, value) = self.name_and_value();
@@ -59,7 +65,9 @@ pub(super) fn dash(nth: usize) -> &'static str {
 
 /// The CSS rules of the classes.
 pub(super) fn sheet() -> String {
-    let mut sheet = String::new();
+    let mut sheet = String::from(
+        ".wm-area:hover,.wm-area.on{fill:var(--wm-ink,#1c2330);fill-opacity:.09}path.wm-tip:hover,path.wm-tip.on{stroke:var(--wm-ink,#1c2330);stroke-width:1.4}",
+    );
     let series = (0..PALETTE.len()).map(Colour::Series);
     for colour in [Colour::Paper, Colour::Ink, Colour::Muted, Colour::Grid].into_iter().chain(series) {
         let (name, value) = colour.name_and_value();

@@ -1,6 +1,6 @@
 //! The page of an evaluation: tables, notes and figures.
 
-use super::document;
+use super::document::{Document, document};
 use super::markup::{self, DataTable, Section};
 use crate::text::{add, escape};
 
@@ -11,7 +11,9 @@ pub struct EvaluationInput {
     pub title: String,
     /// A sentence or two below the heading: which files, how many embeddings; may be empty.
     pub lead: String,
-    /// Notes on how reliable the results are, as whole sentences.
+    /// What makes the results less reliable, as whole sentences.
+    pub warnings: Vec<String>,
+    /// Other remarks, as whole sentences.
     pub notes: Vec<String>,
     /// The tables of results.
     pub tables: Vec<EvaluationTable>,
@@ -42,7 +44,8 @@ pub struct EvaluationFigure {
 /// The whole page; sections without content are left out.
 pub fn evaluation(input: &EvaluationInput) -> String {
     let mut sections = Vec::new();
-    if !input.tables.is_empty() || !input.notes.is_empty() {
+    let remarks = markup::warnings(&input.warnings) + &markup::notes(&input.notes);
+    if !input.tables.is_empty() || !remarks.is_empty() {
         let mut body = String::new();
         for table in &input.tables {
             if !table.heading.is_empty() {
@@ -52,7 +55,7 @@ pub fn evaluation(input: &EvaluationInput) -> String {
             let rows = table.rows.iter().map(cells).collect();
             body.push_str(&DataTable { headings: table.columns.clone(), rows, numbers: true }.html());
         }
-        body.push_str(&markup::notes(&input.notes));
+        body.push_str(&remarks);
         sections.push(Section { id: "results", heading: "Results", body });
     }
     if !input.figures.is_empty() {
@@ -60,5 +63,5 @@ pub fn evaluation(input: &EvaluationInput) -> String {
             input.figures.iter().map(|figure| markup::figure(&figure.svg, &figure.caption)).collect();
         sections.push(Section { id: "figures", heading: "Figures", body: markup::grid(&figures) });
     }
-    document(&input.title, &input.lead, &sections)
+    document(&Document { title: &input.title, lead: &input.lead, sections: &sections, ..Document::default() })
 }

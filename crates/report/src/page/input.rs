@@ -1,7 +1,7 @@
 //! The data of a report: plain values and names.
 
 use crate::figure::{ClassFeatures, RatePoint};
-use crate::neighbours::NeighbourRow;
+use crate::thumbnail::Image;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +19,8 @@ pub struct ReportInput {
     pub warnings: Vec<String>,
     /// Notes on the comparison, as whole sentences.
     pub notes: Vec<String>,
+    /// The samples of the evaluation set that the results refer to by position. Each is stored once, however often it is shown.
+    pub samples: Vec<ShownSample>,
     /// One entry per objective; with more than one the page is a comparison.
     pub objectives: Vec<ObjectiveReport>,
 }
@@ -46,10 +48,119 @@ pub struct ObjectiveReport {
     pub histograms: Option<Histograms>,
     /// The ROC curve in order of rising FAR; the DET curve is drawn from it too.
     pub roc: Vec<RatePoint>,
-    /// Queries with their nearest neighbours.
-    pub neighbours: Vec<NeighbourRow>,
+    /// Which classes are taken for which.
+    pub confusions: Option<ConfusionResults>,
+    /// The pairs that are hardest to verify.
+    pub worst_pairs: Option<WorstPairs>,
+    /// Queries with their nearest neighbours, in groups.
+    pub neighbours: Vec<QueryGroup>,
+    /// Maps of the embeddings.
+    pub maps: Vec<EmbeddingMap>,
     /// The embeddings themselves, if they have dimension 2 or 3.
     pub drawable: Option<DrawableEmbeddings>,
+}
+
+/// A sample of the evaluation set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ShownSample {
+    /// Its unique name, such as a file or a row.
+    pub name: String,
+    /// Name of its class.
+    pub class: String,
+    /// Its image; a sample without one is shown by its name.
+    pub image: Option<Image>,
+}
+
+/// Two samples, as positions in [`ReportInput::samples`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ShownPair {
+    /// The first sample; of a confusion the query.
+    pub first: usize,
+    /// The second sample; of a confusion the nearest neighbour.
+    pub second: usize,
+    /// Their cosine.
+    pub cosine: f64,
+}
+
+/// The classes of queries by the classes of their nearest neighbours.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConfusionResults {
+    /// Names of the classes of the matrix.
+    pub classes: Vec<String>,
+    /// For each class of queries, the number of nearest neighbours in each class, in the order of `classes`.
+    pub counts: Vec<Vec<u64>>,
+    /// The number of queries of each class.
+    pub totals: Vec<u64>,
+    /// The number of classes of the evaluation set, of which the matrix has the most confused.
+    pub all_classes: usize,
+    /// The most frequent confusions, most frequent first.
+    pub most_frequent: Vec<FrequentConfusion>,
+}
+
+/// A class taken for another.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FrequentConfusion {
+    /// The class of the queries.
+    pub class: String,
+    /// The class of their nearest neighbours.
+    pub found: String,
+    /// Number of such queries.
+    pub queries: u64,
+    /// Number of all queries of the class.
+    pub total: u64,
+    /// Some of these queries with their nearest neighbours.
+    pub examples: Vec<ShownPair>,
+}
+
+/// The pairs on which verification fails first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorstPairs {
+    /// Genuine pairs, smallest cosine first.
+    pub genuine: Vec<ShownPair>,
+    /// Impostor pairs, largest cosine first.
+    pub impostor: Vec<ShownPair>,
+    /// How many samples were compared with each other, and how many the evaluation set has.
+    pub compared: [u64; 2],
+}
+
+/// Queries that have something in common.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueryGroup {
+    /// What they have in common, such as `Hardest queries`.
+    pub heading: String,
+    /// A sentence on how they were chosen.
+    pub chosen: String,
+    /// The queries.
+    pub rows: Vec<NeighbourRow>,
+}
+
+/// A query and its neighbours, as positions in [`ReportInput::samples`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NeighbourRow {
+    /// The query.
+    pub query: usize,
+    /// Its neighbours with their cosines, nearest first.
+    pub neighbours: Vec<(usize, f64)>,
+}
+
+/// Embeddings in the plane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddingMap {
+    /// How they were projected.
+    pub projection: Projection,
+    /// The samples, as positions in [`ReportInput::samples`], with their places.
+    pub points: Vec<(usize, [f64; 2])>,
+    /// Number of samples in the evaluation set, of which the map may have a part.
+    pub samples: u64,
+}
+
+/// A projection of embeddings to the plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Projection {
+    /// The two principal components, with the share of the variance along each.
+    Principal([f64; 2]),
+    /// t-SNE, which keeps neighbours near.
+    Neighbours,
 }
 
 /// Results of verification.

@@ -1,5 +1,6 @@
 //! Pieces of HTML that the sections share.
 
+use super::input::{ObjectiveReport, ReportInput};
 use crate::text::{add, escape};
 
 /// One section of the page. Heading and id are constants, so they need no escaping.
@@ -16,7 +17,7 @@ pub(super) fn paragraph(text: &str) -> String {
 
 /// A figure with its caption.
 pub(super) fn figure(svg: &str, caption: &str) -> String {
-    format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
+    format!("<figure class=\"chart\">\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
 }
 
 /// Figures, side by side if there is room.
@@ -24,21 +25,40 @@ pub(super) fn grid(figures: &[String]) -> String {
     format!("<div class=\"grid\">\n{}</div>\n", figures.concat())
 }
 
-/// Notes; nothing if there are none.
+/// As [`grid`], for many small figures.
+pub(super) fn dense_grid(figures: &[String]) -> String {
+    format!("<div class=\"grid dense\">\n{}</div>\n", figures.concat())
+}
+
+/// Parts of any kind that share the width, if there is room.
+pub(super) fn sides(parts: &[String]) -> String {
+    let part = |part: &String| format!("<div>\n{part}</div>\n");
+    format!("<div class=\"sides\">\n{}</div>\n", parts.iter().map(part).collect::<String>())
+}
+
+/// The name of an objective above its part of a section; nothing if the page has only one.
+pub(super) fn objective_heading(input: &ReportInput, objective: &ObjectiveReport) -> String {
+    if input.objectives.len() < 2 {
+        return String::new();
+    }
+    format!("<h3>{}</h3>\n", escape(&objective.name))
+}
+
+/// Remarks on the results, in a neutral colour; nothing if there are none.
 pub(super) fn notes(notes: &[String]) -> String {
-    list("", notes)
+    list("<ul class=\"notes\">", notes)
 }
 
-/// Warnings under a heading; nothing if there are none.
+/// What makes the results doubtful, in the colour of a warning; nothing if there is nothing.
 pub(super) fn warnings(warnings: &[String]) -> String {
-    list("<li class=\"heading\">Warnings</li>", warnings)
+    list("<ul class=\"warnings\"><li class=\"heading\">Warnings</li>", warnings)
 }
 
-fn list(heading: &str, notes: &[String]) -> String {
+fn list(start: &str, notes: &[String]) -> String {
     if notes.is_empty() {
         return String::new();
     }
-    let mut html = format!("<ul class=\"notes\">{heading}");
+    let mut html = start.to_owned();
     for note in notes {
         add(&mut html, format_args!("<li>{}</li>", escape(note)));
     }

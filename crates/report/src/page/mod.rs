@@ -7,27 +7,34 @@
 //! [`evaluation`] is the page of an evaluation of embeddings: tables and figures without a training run. [`suspects()`] is the page
 //! of likely mislabelled images, [`preview()`] that of augmented images.
 //!
-//! The page needs no script and no network. It follows the reader's light or dark setting, fits a phone and can be printed.
+//! The page needs no network. It follows the reader's light or dark setting, uses the width of the window, fits a phone and can be
+//! printed. A small script in the page shows values at the pointer and saves figures; without it, the page is complete.
 
+mod confusions;
+mod document;
+mod embeddings;
 mod evaluation;
+mod gallery;
 mod input;
 mod markup;
+mod neighbours;
 mod preview;
-mod sections;
-mod style;
+mod reference;
 mod summary;
 mod suspects;
+mod training;
+mod verification;
 
 pub use evaluation::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 pub use input::{
-    Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
-    VerificationResults,
+    ConfusionResults, Curves, DrawableEmbeddings, EmbeddingMap, FrequentConfusion, Histograms, NeighbourRow,
+    ObjectiveReport, Projection, QueryGroup, ReportInput, RetrievalResults, ShownPair, ShownSample,
+    VerificationResults, WorstPairs,
 };
 pub use preview::{PreviewInput, PreviewSample, preview};
 pub use suspects::{SuspectRow, SuspectsInput, suspects};
 
-use crate::neighbours;
-use crate::text::{add, escape};
+use document::{Document, document};
 use markup::Section;
 
 /// The whole page.
@@ -36,54 +43,20 @@ use markup::Section;
 pub fn render(input: &ReportInput) -> String {
     let sections: Vec<Section> = [
         summary::section(input),
-        sections::verification(input),
-        sections::retrieval(input),
-        sections::neighbour_rows(input),
-        sections::drawable(input),
-        sections::training(input),
-        sections::configuration(input),
-        Some(sections::glossary()),
+        training::section(input),
+        verification::verification(input),
+        verification::retrieval(input),
+        confusions::section(input),
+        neighbours::section(input),
+        embeddings::section(input),
+        reference::configuration(input),
+        Some(reference::glossary()),
     ]
     .into_iter()
     .flatten()
     .collect();
-
-    document(&input.title, &input.lead, &sections)
-}
-
-/// A page of sections.
-fn document(title: &str, lead: &str, sections: &[Section]) -> String {
-    let title = escape(title);
-    let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"generator\" content=\"widemargin\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
-         <style>{}{}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n",
-        style::STYLE,
-        neighbours::STYLE
-    );
-    if !lead.is_empty() {
-        add(&mut html, format_args!("<p class=\"lead\">{}</p>\n", escape(lead)));
-    }
-    html.push_str("<nav aria-label=\"Sections\">");
-    for section in sections {
-        add(&mut html, format_args!("<a href=\"#{}\">{}</a> ", section.id, section.heading));
-    }
-    html.push_str("</nav>\n</header>\n<main>\n");
-    for section in sections {
-        add(
-            &mut html,
-            format_args!(
-                "<section id=\"{id}\" aria-labelledby=\"{id}-heading\">\n<h2 id=\"{id}-heading\">{}</h2>\n{}</section>\n",
-                section.heading,
-                section.body,
-                id = section.id
-            ),
-        );
-    }
-    html.push_str("</main>\n</body>\n</html>\n");
-    html
+    let (title, lead, samples) = (&input.title, &input.lead, &input.samples);
+    document(&Document { title, lead, sections: &sections, samples })
 }
 
 #[cfg(test)]

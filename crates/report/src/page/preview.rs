@@ -1,9 +1,9 @@
 //! The page of augmented images: each sample as the model reads it, and as training changes it.
 
-use super::document;
+use super::document::{Document, document};
 use super::markup::{self, Section};
-use crate::neighbours::Image;
 use crate::text::{add, escape};
+use crate::thumbnail::Image;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,7 +63,7 @@ pub fn preview(input: &PreviewInput) -> String {
         Section { id: "settings", heading: "Settings", body: settings },
         Section { id: "samples", heading: "Samples", body },
     ];
-    document(&input.title, &input.lead, &sections)
+    document(&Document { title: &input.title, lead: &input.lead, sections: &sections, ..Document::default() })
 }
 
 #[cfg(test)]

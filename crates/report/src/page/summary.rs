@@ -151,21 +151,23 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
     let columns: Vec<&ObjectiveReport> = objectives.iter().chain(baselines(objectives)).collect();
     let measures = measures(&columns);
     let mut body = String::new();
+    let mut words = String::new();
     if !input.evaluated_on.is_empty() {
-        body.push_str(&markup::paragraph(&format!(
+        words.push_str(&markup::paragraph(&format!(
             "Evaluated on {}.",
             input.evaluated_on.trim_end_matches('.')
         )));
     }
     body.push_str(&markup::warnings(&input.warnings));
-    if let [only] = objectives.as_slice() {
-        body.push_str(&in_words(only));
-        body.push_str(&single_table(&columns, &measures));
+    let table = if let [only] = objectives.as_slice() {
+        words.push_str(&in_words(only));
+        single_table(&columns, &measures)
     } else {
-        body.push_str(&comparison_in_words(objectives));
-        body.push_str(&comparison_table(&columns, objectives.len(), &measures));
-    }
-    body.push_str(&markup::notes(&input.notes));
+        words.push_str(&comparison_in_words(objectives));
+        comparison_table(&columns, objectives.len(), &measures)
+    };
+    words.push_str(&markup::notes(&input.notes));
+    body.push_str(&markup::sides(&[words, table]));
     Some(Section { id: "results", heading: "Results", body })
 }
 
@@ -206,44 +208,51 @@ fn comparison_table(columns: &[&ObjectiveReport], objectives: usize, measures: &
     DataTable { headings, rows, numbers: true }.html() + &markup::paragraph(&note)
 }
 
-/// The results of one objective, in words.
+/// The results of one objective, in words, next to those of its baseline.
 fn in_words(objective: &ObjectiveReport) -> String {
-    let mut text = String::new();
-    if let Some(v) =
-        objective.verification.as_ref().filter(|v| v.eer.is_finite() && v.eer_threshold.is_finite())
-    {
-        add(
-            &mut text,
-            format_args!(
-                "With a threshold of {:.3} on the cosine, {} of the genuine pairs are rejected, and the same share of impostor \
-             pairs is accepted (EER). ",
-                v.eer_threshold,
-                text::percent(v.eer, 1)
-            ),
-        );
+    let base = objective.untrained.as_deref();
+    let before = |value: Option<f64>| match (base, value.filter(|value| value.is_finite())) {
+        (Some(base), Some(value)) => format!("; {}: {}", base.name, text::percent(value, 1)),
+        _ => String::new(),
+    };
+    let mut sentences = Vec::new();
+    let finite = |v: &&VerificationResults| v.eer.is_finite() && v.eer_threshold.is_finite();
+    if let Some(v) = objective.verification.as_ref().filter(finite) {
+        sentences.push(format!(
+            "With a threshold of {:.3} on the cosine, {} of the genuine pairs are rejected, and the same share of impostor pairs is \
+             accepted (EER{}).",
+            v.eer_threshold,
+            text::percent(v.eer, 1),
+            before(base.and_then(|base| Some(base.verification.as_ref()?.eer)))
+        ));
     }
-    let first = objective.retrieval.as_ref().and_then(|r| r.recall_at.iter().find(|recall| recall.0 == 1));
-    if let Some((_, recall)) = first.filter(|recall| recall.1.is_finite()) {
-        add(
-            &mut text,
-            format_args!(
-                "For {} of the images, the most similar other image is of the same class (recall at 1).",
-                text::percent(*recall, 1)
-            ),
-        );
+    if let Some(recall) = recall_at_1(objective).filter(|recall| recall.is_finite()) {
+        sentences.push(format!(
+            "For {} of the samples, the most similar other sample is of the same class (recall at 1{}).",
+            text::percent(recall, 1),
+            before(base.and_then(recall_at_1))
+        ));
     }
-    if text.is_empty() { text } else { markup::paragraph(text.trim_end()) }
+    let confused = objective.confusions.as_ref().and_then(|found| found.most_frequent.first());
+    if let Some(most) = confused {
+        sentences.push(format!(
+            "The most frequent confusion: {} taken for {} ({} of {} queries).",
+            most.class,
+            most.found,
+            text::count(most.queries),
+            text::count(most.total)
+        ));
+    }
+    sentences.iter().map(|sentence| markup::paragraph(sentence)).collect()
+}
+
+fn recall_at_1(objective: &ObjectiveReport) -> Option<f64> {
+    objective.retrieval.as_ref()?.recall_at.iter().find(|recall| recall.0 == 1).map(|recall| recall.1)
 }
 
 /// The best objective in verification and in retrieval, compared with the second best.
 fn comparison_in_words(objectives: &[ObjectiveReport]) -> String {
     let eer = |o: &ObjectiveReport| o.verification.as_ref().map(|v| v.eer);
-    let recall = |o: &ObjectiveReport| {
-        o.retrieval
-            .as_ref()
-            .and_then(|r| r.recall_at.iter().find(|recall| recall.0 == 1))
-            .map(|recall| recall.1)
-    };
     let ranked = |value: &dyn Fn(&ObjectiveReport) -> Option<f64>, sign: f64| {
         let mut ranked: Vec<(&str, f64)> = objectives
             .iter()
@@ -255,7 +264,7 @@ fn comparison_in_words(objectives: &[ObjectiveReport]) -> String {
     let mut sentences = String::new();
     for (ranked, what) in [
         (ranked(&eer, 1.0), "the lowest equal error rate"),
-        (ranked(&recall, -1.0), "the highest recall at 1"),
+        (ranked(&recall_at_1, -1.0), "the highest recall at 1"),
     ] {
         let [first, second, ..] = ranked.as_slice() else { continue };
         let (a, b) = (text::percent(first.1, 2), text::percent(second.1, 2));

@@ -1,9 +1,9 @@
 //! The page of likely mislabelled images: each with a typical image of its label and one of the class it resembles.
 
-use super::document;
+use super::document::{Document, document};
 use super::markup::{self, Section};
-use crate::neighbours::Image;
 use crate::text::{add, count, escape, fixed};
+use crate::thumbnail::Image;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,11 +64,8 @@ pub fn suspects(input: &SuspectsInput) -> String {
         }
         body.push_str("</tbody></table></div>\n");
     }
-    document(
-        &input.title,
-        &input.lead,
-        &[Section { id: "suspects", heading: "Likely mislabelled images", body }],
-    )
+    let sections = [Section { id: "suspects", heading: "Likely mislabelled images", body }];
+    document(&Document { title: &input.title, lead: &input.lead, sections: &sections, ..Document::default() })
 }
 
 fn thumb(html: &mut String, image: Option<&Image>, name: &str) {

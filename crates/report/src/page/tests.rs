@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::figure::{ClassFeatures, RatePoint};
-use crate::neighbours::{FoundNeighbour, Image, NeighbourRow};
+use crate::thumbnail::Image;
 
 fn objective(name: &str, eer: f64) -> ObjectiveReport {
-    let image = Image::new(1, 2, 2, &[0, 80, 160, 255]).unwrap();
     let curve: Vec<(f64, f64)> = (0..20).map(|step| (f64::from(step), 1.0 / f64::from(step + 1))).collect();
-    let found = FoundNeighbour { image: image.clone(), class: "bag".into(), cosine: 0.8, same_class: true };
+    let pair = ShownPair { first: 0, second: 1, cosine: 0.8 };
     ObjectiveReport {
         name: name.into(),
         untrained: None,
@@ -46,7 +45,30 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             impostor: vec![4, 2, 0],
         }),
         roc: [(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)].map(|(far, tar)| RatePoint { far, tar }).to_vec(),
-        neighbours: vec![NeighbourRow { query: image, query_class: "bag".into(), neighbours: vec![found] }],
+        confusions: Some(ConfusionResults {
+            classes: vec!["bag".into(), "boot".into()],
+            counts: vec![vec![9, 1], vec![0, 10]],
+            totals: vec![10, 10],
+            all_classes: 2,
+            most_frequent: vec![FrequentConfusion {
+                class: "bag".into(),
+                found: "boot".into(),
+                queries: 1,
+                total: 10,
+                examples: vec![pair],
+            }],
+        }),
+        worst_pairs: Some(WorstPairs { genuine: vec![], impostor: vec![pair], compared: [2, 2] }),
+        neighbours: vec![QueryGroup {
+            heading: "Hardest queries".into(),
+            chosen: "The hardest ones.".into(),
+            rows: vec![NeighbourRow { query: 0, neighbours: vec![(1, 0.8)] }],
+        }],
+        maps: vec![EmbeddingMap {
+            projection: Projection::Principal([0.5, 0.25]),
+            points: vec![(0, [0.0, 0.1]), (1, [0.2, 0.3])],
+            samples: 2,
+        }],
         drawable: Some(DrawableEmbeddings::Circle(vec![ClassFeatures {
             name: "bag".into(),
             points: vec![[1.0, 0.5]],
@@ -56,7 +78,13 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
 }
 
 fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
+    let sample = |name: &str, class: &str| ShownSample {
+        name: name.into(),
+        class: class.into(),
+        image: Some(Image::new(1, 2, 2, &[0, 80, 160, 255]).unwrap()),
+    };
     ReportInput {
+        samples: vec![sample("test/0", "bag"), sample("test/1", "boot")],
         title: "Fashion".into(),
         lead: "A lead.".into(),
         evaluated_on: "3 unseen classes".into(),
@@ -85,36 +113,43 @@ fn first_table(html: &str) -> Vec<Vec<String>> {
 fn the_page_is_complete_and_loads_nothing() {
     let html = shown(&report(vec![objective("am-softmax", 0.1), objective("softmax", 0.2)]));
     let elements = crate::figure::tests::elements(&html);
-    for forbidden in ["script", "link", "iframe", "object"] {
+    for forbidden in ["link", "iframe", "object"] {
         assert!(!elements.iter().any(|element| element == forbidden), "{forbidden}");
     }
-    let without_namespace = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    let without_namespace = html.replace("\"http://www.w3.org/2000/svg\"", "");
     for forbidden in ["http", "url(", "@import", "src=\"/", "NaN"] {
         assert!(!without_namespace.contains(forbidden), "{forbidden}");
     }
-    // Histograms, ROC, DET, bars, four curves, circle: all objectives share each figure.
-    assert_eq!(html.matches("role=\"img\"").count(), 14);
+    // Nine curves, histograms, ROC, DET, bars and circle, which all objectives share; and a matrix and a map of each.
+    assert_eq!(html.matches("<figure class=\"chart\">").count(), 18);
+    assert_eq!(
+        (html.matches("<script>").count(), html.matches("data:image/").count()),
+        (1, 2),
+        "stored once"
+    );
     // Each link has a target, and ids are unique.
     let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     for (nth, id) in ids.iter().enumerate() {
         assert!(!ids[..nth].contains(id), "{id} twice");
     }
     let links: Vec<&str> =
-        html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        html.split("<a href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(
         links,
         [
             "results",
+            "training",
             "verification",
             "retrieval",
+            "confusions",
             "neighbours",
             "embeddings",
-            "training",
             "configuration",
             "glossary"
         ]
     );
-    assert!(links.iter().all(|link| ids.contains(link)));
+    let images = html.split("<use href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    assert!(links.into_iter().chain(images).all(|link| ids.contains(&link)));
 }
 
 #[test]
@@ -142,6 +177,7 @@ fn the_best_of_each_measure_is_bold() {
 fn one_objective_is_described_in_words_and_nothing_is_bold() {
     let html = shown(&report(vec![objective("am-softmax", 0.1)]));
     assert!(html.contains("With a threshold of 0.410 on the cosine, 10.0 %"));
+    assert!(html.contains("The most frequent confusion: bag taken for boot (1 of 10 queries)."));
     assert!(!html.contains("<td><b>") && !html.contains("Objective ↑"));
     assert!(html.contains("Few pairs.") && html.contains("Two images were skipped."));
 }
@@ -165,6 +201,10 @@ fn the_untrained_baseline_is_next_to_the_trained_model_with_the_gain() {
         );
     }
     assert!(html.contains("<th scope=\"col\">untrained</th><th scope=\"col\">trained</th>"));
+    assert!(
+        html.contains("accepted (EER; untrained: 20.0 %)")
+            && html.contains("(recall at 1; untrained: 80.0 %)")
+    );
     // In a comparison, objectives with the same baseline share a column, and it is never the best.
     let mut other = objective("softmax", 0.25);
     other.untrained = Some(Box::new(base));
@@ -187,8 +227,13 @@ fn the_better_objective_is_named_and_so_is_a_tie() {
 fn everything_from_outside_is_escaped() {
     let evil = "<script>alert('x')</script>";
     let mut bad = objective(evil, 0.1);
-    bad.neighbours[0].query_class = evil.into();
-    bad.neighbours[0].neighbours[0].class = evil.into();
+    bad.neighbours[0].heading = evil.into();
+    bad.neighbours[0].chosen = evil.into();
+    if let Some(confusions) = &mut bad.confusions {
+        confusions.classes[0] = evil.into();
+        confusions.most_frequent[0].class = evil.into();
+        confusions.most_frequent[0].found = evil.into();
+    }
     if let Some(DrawableEmbeddings::Circle(classes)) = &mut bad.drawable {
         classes[0].name = evil.into();
     }
@@ -196,6 +241,7 @@ fn everything_from_outside_is_escaped() {
         verification.tar_at_far[0].0 = evil.into();
     }
     let input = ReportInput {
+        samples: vec![ShownSample { name: evil.into(), class: evil.into(), image: None }; 2],
         title: evil.into(),
         lead: evil.into(),
         evaluated_on: evil.into(),
@@ -205,8 +251,8 @@ fn everything_from_outside_is_escaped() {
         objectives: vec![bad, objective("other", 0.2)],
     };
     let html = shown(&input);
-    assert!(!html.contains("<script"));
-    assert!(html.matches("&lt;script&gt;").count() > 15);
+    assert_eq!(html.matches("<script").count(), 1, "that of the page");
+    assert!(html.matches("&lt;script&gt;").count() > 40);
     crate::figure::tests::elements(&html);
 }
 
@@ -216,20 +262,28 @@ fn an_evaluation_escapes_its_tables_and_figures() {
     let page = evaluation(&EvaluationInput {
         title: evil.clone(),
         lead: evil.clone(),
+        warnings: vec![evil.clone()],
         notes: vec![evil.clone()],
         tables: vec![EvaluationTable {
             heading: evil.clone(),
             columns: vec![evil.clone(), "AUC".into()],
             rows: vec![vec![evil.clone(), "0.9".into()]],
         }],
-        figures: vec![EvaluationFigure { svg: "<svg></svg>".into(), caption: evil }],
+        figures: vec![EvaluationFigure { svg: "<svg></svg>".into(), caption: evil.clone() }],
     });
     crate::figure::tests::elements(&page);
-    assert!(!page.contains("<script"));
-    assert_eq!(page.matches("&lt;script&gt;").count(), 8);
+    assert_eq!(
+        (page.matches("<script").count(), page.matches("<script>\n").count()),
+        (1, 1),
+        "that of the page"
+    );
+    assert_eq!(page.matches("&lt;script&gt;").count(), 9);
+    assert!(page.contains(&format!("<ul class=\"notes\"><li>{}</li></ul>", crate::text::escape(&evil))));
     assert!(page.contains("<td>0.9</td>") && page.contains("<svg></svg>"));
     let empty = evaluation(&EvaluationInput::default());
-    assert!(!empty.contains("id=\"results\"") && !empty.contains("id=\"figures\""));
+    assert!(
+        !empty.contains("id=\"results\"") && !empty.contains("id=\"figures\"") && !empty.contains("<script")
+    );
 }
 
 #[test]
@@ -238,7 +292,7 @@ fn what_is_missing_is_left_out() {
     assert!(empty.contains("id=\"glossary\"") && !empty.contains("id=\"results\""));
     let bare = ObjectiveReport { name: "bare".into(), ..ObjectiveReport::default() };
     let html = shown(&report(vec![bare.clone(), bare]));
-    for section in ["verification", "retrieval", "neighbours", "embeddings", "training"] {
+    for section in ["training", "verification", "retrieval", "confusions", "neighbours", "embeddings"] {
         assert!(!html.contains(&format!("id=\"{section}\"")), "{section}");
     }
     let mut broken = objective("broken", f64::NAN);
