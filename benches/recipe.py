@@ -86,8 +86,9 @@ def main():
         d = default["data"]
         with open(os.path.join(keep, f"default-{arguments.seeds[0]}", "split.csv"), encoding="utf-8") as file:
             images = sum(1 for line in file if line.rstrip().endswith(",train"))
+        size = f"{d['height']} x {d['width']} x {d['channels']}" if os.path.isdir(d["path"]) else "vectors"
         percent = lambda value: f"{100 * value:.1f} %"
-        print(f"| {name} | {images} | {d['height']} x {d['width']} x {d['channels']} | {percent(statistics.mean(untrained))} | "
+        print(f"| {name} | {images} | {size} | {percent(statistics.mean(untrained))} | "
               f"{percent(mean['default'])} | {percent(mean[best])} ({best}) | {mean['default'] / mean[best]:.3f} | "
               f"{statistics.mean(seconds) / 60:.1f} |", flush=True)
 
