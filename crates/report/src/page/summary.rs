@@ -9,6 +9,8 @@ use crate::text::{self, add};
 enum Better {
     Higher,
     Lower,
+    /// It says nothing about the quality of the model.
+    Neither,
 }
 
 /// How the values of a measure are shown.
@@ -64,8 +66,11 @@ impl Measure {
 
     /// Its heading with an arrow to the better values.
     fn row_heading(&self) -> String {
-        let arrow = if self.better == Better::Higher { "↑" } else { "↓" };
-        format!("{} {arrow}", self.heading)
+        match self.better {
+            Better::Higher => format!("{} ↑", self.heading),
+            Better::Lower => format!("{} ↓", self.heading),
+            Better::Neither => self.heading.clone(),
+        }
     }
 
     /// How much better the first column is than the second.
@@ -81,6 +86,7 @@ impl Measure {
         let best = match self.better {
             Better::Higher => finite().reduce(f64::max),
             Better::Lower => finite().reduce(f64::min),
+            Better::Neither => return vec![false; columns],
         };
         let show = |value| self.unit.show(value);
         let best = best.map(show);
@@ -114,8 +120,8 @@ fn measures(columns: &[&ObjectiveReport]) -> Vec<Measure> {
     }
     add("R-precision", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.r_precision));
     add("MAP@R", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.map_at_r));
-    add("Training time", Better::Lower, Unit::Seconds, &|o| o.seconds);
-    add("Samples per second", Better::Higher, Unit::PerSecond, &|o| o.samples_per_second);
+    add("Training time", Better::Neither, Unit::Seconds, &|o| o.seconds);
+    add("Samples per second", Better::Neither, Unit::PerSecond, &|o| o.samples_per_second);
     measures
 }
 
