@@ -1,6 +1,7 @@
 //! Values of arguments that several commands share: how they are parsed and checked.
 
 use anyhow::bail;
+use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_durable::{check_file, check_folder, read_file};
+use widemargin_tables::{ChosenColumns, ColumnPattern};
 
 /// Headings of the options of commands that train.
 pub(crate) mod heading {
@@ -43,6 +45,41 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
 pub(crate) fn without_effect(flags: &[(&str, bool)], others: &str) -> anyhow::Result<()> {
     let given = flags.iter().find(|(_, given)| *given);
     given.map_or(Ok(()), |(flag, _)| bail!("{flag}: has no effect {others}; remove {flag}"))
+}
+
+/// The columns of a table of embeddings.
+#[derive(Args, Default)]
+pub(crate) struct ColumnArguments {
+    /// Columns of the embedding in a .csv, .parquet, .arrow or .feather, such as 'e*' or '!age' [default: all; a name unlike the others is an
+    /// error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
+    /// Column of lists with the embedding, or array of a .npz or .safetensors [default: that of a usual name, such as `embedding`]
+    #[arg(long, value_name = "NAME", conflicts_with = "columns")]
+    embedding_column: Option<String>,
+    /// Column of the labels, in the file of --labels or else in the table [default: label]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+}
+
+impl ColumnArguments {
+    /// The columns of the embedding, if they are chosen.
+    pub(crate) fn embedding(&self) -> Option<ColumnPattern> {
+        self.embedding_column.as_deref().map(ColumnPattern::exactly).or_else(|| self.columns.clone())
+    }
+
+    pub(crate) fn chosen(&self) -> ChosenColumns {
+        ChosenColumns { embedding: self.embedding(), label: self.label_column.clone() }
+    }
+
+    /// The flags, and whether they are given.
+    pub(crate) fn given(&self) -> [(&'static str, bool); 3] {
+        [
+            ("--columns", self.columns.is_some()),
+            ("--embedding-column", self.embedding_column.is_some()),
+            ("--label-column", self.label_column.is_some()),
+        ]
+    }
 }
 
 /// `28` or `112x96`.

@@ -3,7 +3,7 @@
 //! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
-use crate::arguments::without_effect;
+use crate::arguments::{ColumnArguments, without_effect};
 use crate::calibration::SavedCalibration;
 use crate::decision::Decision;
 use crate::embed::{mark_of, require_made_by};
@@ -23,8 +23,8 @@ use widemargin_eval::{Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
 use widemargin_tables::{
-    ColumnPattern, EmbeddingTable, Keys, embedding_columns, is_table, open_columns, require_no_images,
-    unsorted_columns,
+    ColumnPattern, EmbeddingTable, Keys, embedding_columns, is_table, open_chosen, open_columns,
+    require_no_images, unsorted_columns,
 };
 
 #[derive(Args)]
@@ -35,15 +35,14 @@ pub(crate) struct NearestArguments {
     /// Model that made the embeddings: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN", required_unless_present = "row")]
     model: Option<PathBuf>,
-    /// Embeddings to search: .npy, .safetensors, .csv or .parquet, with ids and labels in the file or in NAME.names.csv
+    /// Embeddings to search: .npy, .npz, .safetensors, .csv, .parquet, .arrow or .feather, with ids and labels in the file or in NAME.names.csv
     #[arg(long, value_name = "FILE")]
     embeddings: PathBuf,
     /// Labels of the embeddings, one per row, if the file does not contain them
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Columns of the embeddings in a .csv or .parquet, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
-    #[arg(long, value_name = "PATTERN")]
-    columns: Option<ColumnPattern>,
+    #[command(flatten)]
+    columns: ColumnArguments,
     /// The same for tables of queries
     #[arg(long, value_name = "PATTERN", requires = "queries", conflicts_with = "row")]
     query_columns: Option<ColumnPattern>,
@@ -180,7 +179,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
 /// The embeddings to search, with their names.
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     let (path, labels) = (&arguments.embeddings, arguments.labels.as_deref());
-    let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+    let mut table = open_chosen(path, labels, &arguments.columns.chosen())?;
     // Another program may have sorted the columns that `embed` wrote.
     table.reorder_columns(&embedding_columns(table.rows.dim()))?;
     let mut table = table.read()?;

@@ -27,6 +27,8 @@ mod explain;
 mod flip;
 #[path = "program/foreign.rs"]
 mod foreign;
+#[path = "program/formats.rs"]
+mod formats;
 #[path = "program/groups.rs"]
 mod groups;
 #[path = "program/images.rs"]

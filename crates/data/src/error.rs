@@ -20,7 +20,7 @@ pub enum Error {
     /// A file that is not in a format for data.
     #[error(
         "{path}: not a folder, nor a data file; expected a folder with a sub-folder per class, a folder of IDX files, a manifest (.csv or \
-         .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
+         .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather)"
     )]
     UnknownFormat {
         /// The path that was given.

@@ -107,11 +107,14 @@ pub(super) struct Columns {
     reserved: [Option<usize>; 5],
     /// Columns that pandas writes for its index.
     indices: Vec<usize>,
+    /// A column `label` that is not used, because another column has the labels.
+    replaced: Option<usize>,
 }
 
 impl Columns {
-    /// Finds them among the names of all columns; `pandas` are the names of index columns that the file states.
-    pub(super) fn find(names: &[String], pandas: &[String]) -> Result<Self, Problem> {
+    /// Finds them among the names of all columns; `pandas` are the names of index columns that the file states. `label` is the name of the column
+    /// of labels, if it is another than `label`.
+    pub(super) fn find(names: &[String], pandas: &[String], label: Option<&str>) -> Result<Self, Problem> {
         let mut reserved = [None; 5];
         for (place, expected) in reserved.iter_mut().zip(RESERVED) {
             let mut found = (0..names.len()).filter(|at| names[*at].eq_ignore_ascii_case(expected));
@@ -120,14 +123,23 @@ impl Columns {
                 return Err(Problem::RepeatedColumn { column: expected.to_owned() });
             }
         }
+        let mut replaced = None;
+        if let Some(label) = label {
+            let missing = || Problem::NoLabelColumn { column: label.to_owned(), found: names.to_vec() };
+            let at = names.iter().position(|name| name == label).ok_or_else(missing)?;
+            replaced = reserved[0].filter(|before| *before != at);
+            reserved.iter_mut().for_each(|other| *other = other.filter(|other| *other != at));
+            reserved[0] = Some(at);
+        }
         // pandas writes its index to a `.csv` as the first column, without a name; if the file is read and written again, it is called
         // `Unnamed: 0`. A `.parquet` states the names.
         let unnamed = |name: &&String| name.is_empty() || name.starts_with("Unnamed: 0");
         let leading = names.iter().take_while(unnamed).count();
         let index =
             |at: &usize| *at < leading || names[*at] == "__index_level_0__" || pandas.contains(&names[*at]);
-        let indices = (0..names.len()).filter(|at| !reserved.contains(&Some(*at)) && index(at)).collect();
-        Ok(Self { reserved, indices })
+        let is_known = |at: &usize| reserved.contains(&Some(*at)) || replaced == Some(*at);
+        let indices = (0..names.len()).filter(|at| !is_known(at) && index(at)).collect();
+        Ok(Self { reserved, indices, replaced })
     }
 
     /// The columns of the embedding, in order: those that `pattern` selects, else all, which must then have similar names.
@@ -151,7 +163,9 @@ impl Columns {
 
     /// The positions of the columns that are neither reserved nor an index.
     pub(super) fn others(&self, count: usize) -> impl Iterator<Item = usize> {
-        (0..count).filter(|at| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at))
+        (0..count).filter(|at| {
+            !self.reserved.contains(&Some(*at)) && !self.indices.contains(at) && self.replaced != Some(*at)
+        })
     }
 
     /// The index column, which is used for ids if there is no column `id`.
@@ -163,7 +177,10 @@ impl Columns {
     /// Empty lists for the columns that are neither `values` nor in [`About`].
     pub(super) fn keys(&self, names: &[String], values: &[usize]) -> Keys {
         let is_known = |at: &usize| {
-            self.reserved.contains(&Some(*at)) || self.index() == Some(*at) || values.contains(at)
+            self.reserved.contains(&Some(*at))
+                || self.replaced == Some(*at)
+                || self.index() == Some(*at)
+                || values.contains(at)
         };
         Keys::at((0..names.len()).filter(|at| !is_known(at)), names)
     }

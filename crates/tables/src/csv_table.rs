@@ -6,20 +6,21 @@ use super::about::Columns;
 use super::error::{Error, Problem, Result};
 use super::memory;
 use super::numbers::{Precise, RANGE, out_of_range};
-use super::pattern::ColumnPattern;
+use super::pattern::ChosenColumns;
 use super::rows::Rows;
 use super::table::OpenTable;
 use super::text::Records;
 
-pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+pub(super) fn open(text: &str, path: &Path, chosen: &ChosenColumns) -> Result<OpenTable> {
     let mut records = Records::open(text, path)?;
     let headers = records.columns.clone();
     if is_row(&headers) {
         let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
         return Err(Problem::NoHeading { found: first.join(",") }.at(path));
     }
-    let columns = Columns::find(&headers, &[]).map_err(|problem| problem.at(path))?;
-    let values = columns.values(&headers, pattern).map_err(|problem| problem.at(path))?;
+    let columns =
+        Columns::find(&headers, &[], chosen.label.as_deref()).map_err(|problem| problem.at(path))?;
+    let values = columns.values(&headers, chosen.embedding.as_ref()).map_err(|problem| problem.at(path))?;
     let dim = values.columns.len();
     // A value takes at least a digit and a separator. One that `f32` rounds, so that two are kept, takes twice as many.
     memory::require(text.len() as u128 / 2, size_of::<f32>() as u128, path)?;

@@ -27,17 +27,22 @@ pub enum Problem {
     Read(String),
     /// The extension of the file name is not known.
     #[error(
-        "unknown file extension \"{}\"; expected .npy, .safetensors, .csv or .parquet{}",
-        echo(found),
-        in_archive(found, "the embeddings")
+        "unknown file extension \"{}\"; expected .npy, .npz, .safetensors, .csv, .parquet, .arrow or .feather",
+        echo(found)
     )]
     Ending {
         /// The extension found.
         found: String,
     },
+    /// The extension of a file to write is not that of a format that is written.
+    #[error("unknown file extension \"{}\"; expected .npy, .safetensors, .csv or .parquet", echo(found))]
+    OutputEnding {
+        /// The extension found.
+        found: String,
+    },
     /// The extension of a file of labels or other names is one of a format that is not read.
     #[error(
-        "found {what}s in a file with the extension \"{}\"; expected .csv, .tsv, .parquet, .npy, or text with one {what} per line{}",
+        "found {what}s in a file with the extension \"{}\"; expected .csv, .tsv, .parquet, .arrow, .feather, .npy, or text with one {what} per line{}",
         echo(found),
         in_archive(found, &format!("the {what}s"))
     )]
@@ -124,7 +129,9 @@ pub enum Problem {
         table: Box<str>,
     },
     /// Parquet files need the feature `parquet`.
-    #[error("this program was built without support for .parquet; build it with the feature `parquet`")]
+    #[error(
+        "this program was built without support for .parquet, .arrow and .feather; build it with the feature `parquet`"
+    )]
     NoParquet,
     /// The file is not valid in its format.
     #[error("is not a valid {format} file: {reason}")]
@@ -154,15 +161,6 @@ pub enum Problem {
         /// The expected content, in words.
         expected: &'static str,
     },
-    /// The tensor of embeddings is not unique or does not exist.
-    #[error(
-        "expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {}",
-        echo_list(found)
-    )]
-    WhichTensor {
-        /// Names of the tensors.
-        found: Vec<String>,
-    },
     /// A column is missing.
     #[error(
         "has no column `{column}`; its columns are {} (the first line of a .csv names the columns)",
@@ -179,6 +177,34 @@ pub enum Problem {
     RepeatedColumn {
         /// Their name.
         column: String,
+    },
+    /// The column that was chosen for the labels does not exist.
+    #[error("--label-column: has no column `{}`; {}", echo(column), columns_found(found))]
+    NoLabelColumn {
+        /// The column.
+        column: String,
+        /// The columns of the file; none if they have no names.
+        found: Vec<String>,
+    },
+    /// The column that was chosen for the embedding does not exist.
+    #[error("--embedding-column: has no column `{}`; {}", echo(column), columns_found(found))]
+    NoEmbeddingColumn {
+        /// The column.
+        column: String,
+        /// The columns that can be chosen; none if they have no names.
+        found: Vec<String>,
+    },
+    /// Several arrays of a file may be meant, or none is the embedding.
+    #[error("{}; its arrays are {}. Choose one with {flag}", which(what, candidates), echo_list(found))]
+    WhichArray {
+        /// `embedding`, `labels` or `ids`.
+        what: &'static str,
+        /// Names of the arrays that may be it.
+        candidates: Vec<String>,
+        /// The flag that chooses one, or what else to do.
+        flag: &'static str,
+        /// The arrays, with their shapes.
+        found: Vec<String>,
     },
     /// A part of a pattern of columns matches none.
     #[error("no column matches `{}`; its columns are {}", echo(pattern), echo_list(found))]
@@ -198,7 +224,9 @@ pub enum Problem {
         pattern: String,
     },
     /// Columns were chosen in a file whose values have no column names.
-    #[error("its values have no column names; --columns applies to .csv and .parquet files")]
+    #[error(
+        "its values have no column names; --columns applies to .csv, .parquet, .arrow and .feather files"
+    )]
     NoColumnNames,
     /// Columns whose names are not like those of the other columns.
     #[error(
@@ -695,6 +723,24 @@ pub(super) fn column_of_ids(name: &str) -> String {
         "the index of pandas (the column without a name)".to_owned()
     } else {
         format!("the column `{}`", echo(name))
+    }
+}
+
+/// The columns of a file, in words.
+fn columns_found(found: &[String]) -> String {
+    if found.is_empty() {
+        "its columns have no names".to_owned()
+    } else {
+        format!("its columns are {}", echo_list(found))
+    }
+}
+
+/// Which arrays may be meant, in words.
+fn which(what: &str, candidates: &[String]) -> String {
+    if candidates.is_empty() {
+        format!("no array is clearly the {what}")
+    } else {
+        format!("several arrays may be the {what}: {}", echo_list(candidates))
     }
 }
 

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod archive;
+mod arrays;
 mod column_names;
 #[cfg(feature = "parquet")]
 mod columns;
@@ -20,6 +22,7 @@ mod memory;
 mod moments;
 mod names;
 mod npy;
+mod npz;
 mod numbers;
 mod other_names;
 mod pair;
@@ -56,16 +59,20 @@ pub use names::{NamedRows, RowNames, is_heading, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;
-pub use pattern::{ColumnPattern, columns_in_words, is_sample_weight, mixed_columns, unsorted_columns};
+pub use pattern::{
+    ChosenColumns, ColumnPattern, columns_in_words, is_sample_weight, mixed_columns, unsorted_columns,
+};
 pub use quiet::catch_panic;
-pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
+pub use read::{
+    open, open_chosen, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64,
+};
 pub use rows::Rows;
 pub use scores::{DoubtfulPairs, ScoreFile, read_scores};
 pub use spelling::{
     MAY_BE_TWO, appearance, common_form, is_missing, look_alike, may_be_no_class, misspelled, spelling,
     without_decimals,
 };
-pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
+pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, can_choose, has_column_names, is_table};
 pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;
 pub use texts::{column_names, distinct_fields, is_manifest, read_texts, require_no_images};

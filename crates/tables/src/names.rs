@@ -9,13 +9,13 @@ use super::error::{Error, Problem, Result};
 use super::fields::require_one_field;
 use super::keys::{Keys, repeated};
 use super::spelling::{hint, may_be_no_class, without_decimals};
-use super::table::ending;
+use super::table::{ending, has_column_names};
 use super::text::{lines, read_text};
 use super::text_table::TextTable;
 use super::texts::read_texts;
 use super::{memory, npy};
 
-/// Extensions of formats that other programs use for labels, and that are not read.
+/// Extensions of formats that other programs use for labels, and that are not read as such.
 const NOT_TEXT: [&str; 10] = ["npz", "pkl", "pickle", "pt", "pth", "h5", "hdf5", "mat", "xlsx", "xls"];
 /// Names of a column of labels, in small letters and without other characters, that are hardly a class.
 const HEADINGS: [&str; 16] = [
@@ -111,6 +111,11 @@ pub fn names_path(embeddings: &Path) -> PathBuf {
     embeddings.with_extension("names.csv")
 }
 
+/// Whether the columns of a file of names have names.
+fn has_named_columns(path: &Path) -> bool {
+    ending(path) == "tsv" || has_column_names(path)
+}
+
 impl RowNames {
     /// Reads a file of names. A `.csv` or `.parquet` has named columns. A `.npy` (integers or text) and a text with one name per line have a
     /// single column. `subject` is what the file is read for, such as `label`: the name of that column, and the word in errors.
@@ -121,9 +126,9 @@ impl RowNames {
         let mut table = match ending(path).as_str() {
             "csv" | "tsv" => read_texts(path)?,
             #[cfg(feature = "parquet")]
-            "parquet" => super::columns::texts_with_index(path)?,
+            "parquet" | "arrow" | "feather" => super::columns::texts_with_index(path)?,
             #[cfg(not(feature = "parquet"))]
-            "parquet" => read_texts(path)?,
+            "parquet" | "arrow" | "feather" => read_texts(path)?,
             kind if NOT_TEXT.contains(&kind) => {
                 return Err(Problem::NamesEnding { what: subject, found: kind.to_owned() }.at(path));
             }
@@ -154,13 +159,46 @@ impl RowNames {
         Ok(Self { path: path.to_owned(), subject, table, origin, key, notes })
     }
 
+    /// As [`read`](Self::read) for labels, which are in the column of this name instead of `label`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`Problem::NoLabelColumn`] if there is no such column.
+    pub fn read_labels(path: &Path, column: Option<&str>) -> Result<Self> {
+        let mut names = Self::read(path, "label")?;
+        match column {
+            Some(column) if !has_named_columns(path) => {
+                Err(Problem::NoLabelColumn { column: column.to_owned(), found: Vec::new() }.at(path))
+            }
+            Some(column) => names.choose_labels(column).map(|()| names),
+            None => Ok(names),
+        }
+    }
+
+    /// Makes the column of this name that of the labels. Another column `label` is no longer there.
+    pub(super) fn choose_labels(&mut self, column: &str) -> Result<()> {
+        let table = &mut self.table;
+        let chosen = table.columns.iter().position(|name| name == column);
+        let chosen = chosen.ok_or_else(|| {
+            let (column, found) = (column.to_owned(), table.columns.clone());
+            Problem::NoLabelColumn { column, found }.at(&self.path)
+        })?;
+        let other = (0..table.columns.len())
+            .find(|at| *at != chosen && table.columns[*at].eq_ignore_ascii_case("label"));
+        "label".clone_into(&mut table.columns[chosen]);
+        if let Some(at) = other {
+            table.columns.remove(at);
+            table.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+        Ok(())
+    }
+
     /// The names next to a table whose format cannot contain them, if there are any.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn beside(embeddings: &Path) -> Result<Option<Self>> {
         let path = names_path(embeddings);
-        let lacks_names = matches!(ending(embeddings).as_str(), "npy" | "safetensors");
+        let lacks_names = matches!(ending(embeddings).as_str(), "npy" | "npz" | "safetensors");
         if !lacks_names || !path.exists() {
             return Ok(None);
         }

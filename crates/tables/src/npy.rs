@@ -39,24 +39,61 @@ const MOST_HEADER: u64 = 1 << 20;
 pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
     let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
     let length = file.metadata().map_err(unreadable)?.len();
-    let mut start = vec![0; length.min(MOST_HEADER) as usize];
-    read_exact_at(&file, &mut start, 0).map_err(unreadable)?;
-    let array = parse(&start).map_err(|problem| problem.at(path))?;
+    part_rows(file, path, 0, length)
+}
+
+/// As [`rows`], of the array in `length` bytes of a file from `start` on.
+pub(super) fn part_rows(file: File, path: &Path, start: u64, length: u64) -> Result<Rows> {
+    let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
+    let mut beginning = vec![0; length.min(MOST_HEADER) as usize];
+    read_exact_at(&file, &mut beginning, start).map_err(unreadable)?;
+    let array = parse(&beginning).map_err(|problem| problem.at(path))?;
     let ([rows, dim], kind) = float_matrix(&array).map_err(|problem| problem.at(path))?;
-    let offset = (start.len() - array.data.len()) as u64;
-    check_length(&array.shape, kind.bytes(), length - offset).map_err(|problem| problem.at(path))?;
-    let layout = Layout { offset, kind, big: array.kind.starts_with('>'), rows, dim };
+    let header = (beginning.len() - array.data.len()) as u64;
+    check_length(&array.shape, kind.bytes(), length - header).map_err(|problem| problem.at(path))?;
+    let layout = Layout { offset: start + header, kind, big: array.kind.starts_with('>'), rows, dim };
     if !array.columns_first {
         return Ok(Rows::in_file(path, file, layout));
     }
-    memory::require(rows as u128 * dim as u128, (kind.bytes() + 2 * size_of::<f64>()) as u128, path)?;
+    require_memory([rows, dim], kind, path)?;
     let mut bytes = vec![0; rows * dim * kind.bytes()];
-    read_exact_at(&file, &mut bytes, offset).map_err(unreadable)?;
-    let values = doubles(&bytes, kind, layout.big);
+    read_exact_at(&file, &mut bytes, layout.offset).map_err(unreadable)?;
+    in_memory(&doubles(&bytes, kind, layout.big), [rows, dim], true, kind, path)
+}
+
+/// The rows of an array in memory.
+pub(super) fn rows_of(bytes: &[u8], path: &Path) -> Result<Rows> {
+    let array = parse(bytes).map_err(|problem| problem.at(path))?;
+    let (shape, kind) = float_matrix(&array).map_err(|problem| problem.at(path))?;
+    let found = array.data.len() as u64;
+    check_length(&array.shape, kind.bytes(), found).map_err(|problem| problem.at(path))?;
+    require_memory(shape, kind, path)?;
+    let values = doubles(array.data, kind, array.kind.starts_with('>'));
+    in_memory(&values, shape, array.columns_first, kind, path)
+}
+
+/// What the header of an array says: its shape, and whether its values are floats.
+pub(super) fn described(beginning: &[u8]) -> Result<(Vec<usize>, bool), Problem> {
+    let array = parse(beginning)?;
+    let is_float = number_kind(&array.kind).is_some_and(Kind::is_float);
+    Ok((array.shape, is_float))
+}
+
+fn require_memory([rows, dim]: [usize; 2], kind: Kind, path: &Path) -> Result<()> {
+    memory::require(rows as u128 * dim as u128, (kind.bytes() + 2 * size_of::<f64>()) as u128, path)
+}
+
+fn in_memory(
+    values: &[f64],
+    [rows, dim]: [usize; 2],
+    columns_first: bool,
+    kind: Kind,
+    path: &Path,
+) -> Result<Rows> {
     let (mut found, mut row) = (Precise::default(), Vec::with_capacity(dim));
     for nth in 0..rows {
         row.clear();
-        row.extend((0..dim).map(|at| values[at * rows + nth]));
+        row.extend((0..dim).map(|at| values[if columns_first { at * rows + nth } else { nth * dim + at }]));
         if let Some(outside) = out_of_range(&row).filter(|_| kind == Kind::Double) {
             return Err(outside_at(nth, outside).at(path));
         }
@@ -93,6 +130,11 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let wrong =
         || Problem::NumberType { what: what(), found: array.kind.clone(), expected: "whole numbers or text" };
     let big = array.kind.starts_with('>');
+    if let Some(count) = array.kind.strip_prefix("|S") {
+        let count: usize = count.parse().map_err(|_| wrong().at(path))?;
+        check_length(&array.shape, count, array.data.len() as u64).map_err(|problem| problem.at(path))?;
+        return byte_texts(array.data, count).map_err(|problem| problem.at(path));
+    }
     if let Some(letters) = array.kind.get(1..).and_then(|kind| kind.strip_prefix('U')) {
         let letters: usize = letters.parse().map_err(|_| wrong().at(path))?;
         let bytes = letters.checked_mul(4).ok_or_else(|| wrong().at(path))?;
@@ -112,6 +154,18 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     check_length(&array.shape, kind.bytes(), array.data.len() as u64).map_err(|problem| problem.at(path))?;
     let numbers = integers(array.data, kind, big).ok_or_else(|| wrong().at(path))?;
     Ok(numbers.iter().map(ToString::to_string).collect())
+}
+
+/// Texts of `count` bytes each, which zeros fill up.
+fn byte_texts(data: &[u8], count: usize) -> Result<Vec<String>, Problem> {
+    if count == 0 {
+        return Err(malformed("all its texts are empty"));
+    }
+    let text = |bytes: &[u8]| {
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        String::from_utf8(bytes[..used].to_vec()).map_err(|_| malformed("a text is not UTF-8"))
+    };
+    data.chunks_exact(count).map(text).collect()
 }
 
 fn malformed(reason: impl Into<String>) -> Problem {

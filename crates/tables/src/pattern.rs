@@ -14,13 +14,25 @@ use super::numbers::Precise;
 /// Selects the columns of an embedding by name: names separated by commas, with `*` for any characters and `?` for one. An item that begins with
 /// `!` excludes columns, whatever the other items and their order are. If all items exclude, all other columns are selected.
 ///
+/// A pattern that begins with `=` is the name of one column as it is, with any characters.
+///
 /// `e*` selects `e0` to `e511`; `!age` selects everything but `age`; `pca?,!pca9` selects nine columns. Upper and lower case differ. The
 /// columns `label`, `id`, `camera`, `split` and `group` and an index of pandas are never part of an embedding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ColumnPattern {
     text: String,
+    /// Empty for the name of one column.
     items: Vec<Item>,
+}
+
+/// Which columns of a table are the embedding and the labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChosenColumns {
+    /// The columns of the embedding, or the array of an archive.
+    pub embedding: Option<ColumnPattern>,
+    /// The column or array of the labels, instead of `label`.
+    pub label: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +45,13 @@ impl FromStr for ColumnPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(EXACTLY) {
+            return if name.is_empty() {
+                Err("expected the name of a column after `=`".to_owned())
+            } else {
+                Ok(Self { text: text.to_owned(), items: Vec::new() })
+            };
+        }
         let items: Vec<Item> = text
             .split(',')
             .map(|item| {
@@ -68,10 +87,30 @@ impl fmt::Display for ColumnPattern {
     }
 }
 
+/// How the name of one column begins.
+const EXACTLY: char = '=';
+
 impl ColumnPattern {
+    /// The column of this name, which is not read as a pattern.
+    pub fn exactly(name: &str) -> Self {
+        Self { text: format!("{EXACTLY}{name}"), items: Vec::new() }
+    }
+
+    /// The name, if the pattern is that of one column.
+    pub fn name(&self) -> Option<&str> {
+        self.text.strip_prefix(EXACTLY)
+    }
+
     /// The selected ones of the columns `from`, in their order. An item that matches none is an error, and so is a pattern that excludes all
     /// that it names.
     pub(super) fn select(&self, names: &[String], from: &[usize]) -> Result<Vec<usize>, Problem> {
+        if let Some(name) = self.name() {
+            let known = from.iter().copied().find(|at| names[*at] == name);
+            let all = || from.iter().map(|at| names[*at].clone()).collect();
+            return known
+                .map(|at| vec![at])
+                .ok_or_else(|| Problem::NoEmbeddingColumn { column: name.to_owned(), found: all() });
+        }
         let letters: Vec<(usize, Vec<char>)> =
             from.iter().map(|at| (*at, names[*at].chars().collect())).collect();
         for item in &self.items {
@@ -238,7 +277,7 @@ fn meaning(name: &str, names: &[&str]) -> Option<&'static str> {
     if name.ends_with(|letter: char| letter.is_ascii_digit()) {
         None
     } else if is_target || LABELS.contains(&letters.as_str()) {
-        Some("a label (only a column `label` is used as such)")
+        Some("a label (only a column `label`, or that of --label-column, is used as such)")
     } else {
         FOLDS.contains(&letters.as_str()).then_some("a fold or part of the data")
     }

@@ -7,11 +7,11 @@
 use parquet::basic::Compression;
 
 /// Largest compression ratio: deflate reaches 1,032, snappy and LZ4 far less.
-const MOST_RATIO: u64 = 1100;
+pub(super) const MOST_RATIO: u64 = 1100;
 /// Largest compression ratio of zstd, whose shortest block of 4 bytes expands to 128 KiB.
-const MOST_RATIO_ZSTD: u64 = 1 << 15;
+pub(super) const MOST_RATIO_ZSTD: u64 = 1 << 15;
 /// Pages up to this size, in bytes, are always accepted.
-const SMALL_PAGE: u64 = 1 << 16;
+pub(super) const SMALL_PAGE: u64 = 1 << 16;
 /// Largest depth of nested structs; parquet uses only a few levels.
 const DEEPEST: usize = 32;
 

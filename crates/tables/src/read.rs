@@ -7,13 +7,13 @@ use widemargin_durable::open_file;
 use super::about::About;
 #[cfg(feature = "parquet")]
 use super::columns;
-use super::error::{Problem, Result};
+use super::error::{Error, Problem, Result};
 use super::keys::counts_from;
 use super::names::{NamedRows, RowNames};
-use super::pattern::ColumnPattern;
+use super::pattern::{ChosenColumns, ColumnPattern};
 use super::rows::Rows;
-use super::table::{EmbeddingTable, OpenTable, ending, has_column_names, is_table};
-use super::{csv_table, fields, memory, npy, tensors, text};
+use super::table::{EmbeddingTable, OpenTable, can_choose, ending, is_table};
+use super::{csv_table, fields, memory, npy, npz, tensors, text};
 
 /// Opens a file of embeddings; its extension gives the format. Names that a `.npy` or `.safetensors` does not contain are read from
 /// `NAME.names.csv` next to it, if that exists.
@@ -42,12 +42,23 @@ pub fn open_columns(
     labels: Option<&Path>,
     columns: Option<&ColumnPattern>,
 ) -> Result<OpenTable> {
-    let mut table = open_alone(path, columns)?;
+    open_chosen(path, labels, &ChosenColumns { embedding: columns.cloned(), label: None })
+}
+
+/// As [`open_columns`], with the name of the column of labels as well: of the file of labels if there is one, else of the table, or of
+/// `NAME.names.csv` if the table has no such column and may have such a file.
+///
+/// # Errors
+/// As [`open_columns`]; [`Problem::NoLabelColumn`] if there is no such column.
+pub fn open_chosen(path: &Path, labels: Option<&Path>, chosen: &ChosenColumns) -> Result<OpenTable> {
+    let mut beside = RowNames::beside(path)?;
+    let mut table = open_or_beside(path, labels.is_some(), chosen, &mut beside)?;
     table.require_unique_ids(path)?;
     let altered = table.mark.as_mut().map(|mark| mark.compare(&table.rows)).transpose()?;
     table.notes.extend(altered.flatten());
-    let beside = joined(&mut table, RowNames::beside(path)?)?;
-    let given = joined(&mut table, labels.map(|file| RowNames::read(file, "label")).transpose()?)?;
+    let beside = joined(&mut table, beside)?;
+    let given = labels.map(|file| RowNames::read_labels(file, chosen.label.as_deref())).transpose()?;
+    let given = joined(&mut table, given)?;
     let about = &mut table.about;
     if let Some(names) = &given {
         let labels = names.required("label")?;
@@ -87,6 +98,27 @@ pub fn open_columns(
     Ok(table)
 }
 
+/// Opens the table itself. The chosen column of labels is in it, or in the names next to it, unless a file of labels is `given`.
+fn open_or_beside(
+    path: &Path,
+    given: bool,
+    chosen: &ChosenColumns,
+    beside: &mut Option<RowNames>,
+) -> Result<OpenTable> {
+    let without = || ChosenColumns { label: None, ..chosen.clone() };
+    let label = match &chosen.label {
+        Some(label) if !given => label,
+        _ => return open_alone(path, &without()),
+    };
+    match (open_alone(path, chosen), beside) {
+        (Err(Error { problem: Problem::NoLabelColumn { .. }, .. }), Some(names)) => {
+            names.choose_labels(label)?;
+            open_alone(path, &without())
+        }
+        (found, _) => found,
+    }
+}
+
 /// All rows with their texts.
 fn rows(texts: &[String]) -> impl Iterator<Item = (usize, &str)> {
     texts.iter().map(String::as_str).enumerate()
@@ -112,20 +144,30 @@ fn joined(table: &mut OpenTable, names: Option<RowNames>) -> Result<Option<RowNa
 }
 
 /// Opens a file of embeddings with what it contains itself.
-fn open_alone(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+fn open_alone(path: &Path, chosen: &ChosenColumns) -> Result<OpenTable> {
     let file = || open_file(path).map_err(|error| Problem::Read(error.to_string()).at(path));
     let format = ending(path);
-    if pattern.is_some() && is_table(path) && !has_column_names(path) {
-        return Err(Problem::NoColumnNames.at(path));
+    if let Some(columns) =
+        chosen.embedding.as_ref().filter(|columns| is_table(path) && !can_choose(path, columns))
+    {
+        let problem = match columns.name() {
+            Some(name) => Problem::NoEmbeddingColumn { column: name.to_owned(), found: Vec::new() },
+            None => Problem::NoColumnNames,
+        };
+        return Err(problem.at(path));
     }
     match format.as_str() {
-        "npy" => Ok(OpenTable::new(npy::rows(file()?, path)?, About::default())),
-        "safetensors" => tensors::open(file()?, path),
-        "csv" => csv_table::open(&text::read_text(path)?, path, pattern),
+        "npy" => match &chosen.label {
+            Some(label) => Err(Problem::NoLabelColumn { column: label.clone(), found: Vec::new() }.at(path)),
+            None => Ok(OpenTable::new(npy::rows(file()?, path)?, About::default())),
+        },
+        "npz" => npz::open(file()?, path, chosen),
+        "safetensors" => tensors::open(file()?, path, chosen),
+        "csv" => csv_table::open(&text::read_text(path)?, path, chosen),
         #[cfg(feature = "parquet")]
-        "parquet" => columns::open(path, pattern),
+        "parquet" | "arrow" | "feather" => columns::open(path, chosen),
         #[cfg(not(feature = "parquet"))]
-        "parquet" => Err(Problem::NoParquet.at(path)),
+        "parquet" | "arrow" | "feather" => Err(Problem::NoParquet.at(path)),
         _ => Err(Problem::Ending { found: format }.at(path)),
     }
 }

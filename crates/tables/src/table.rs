@@ -7,23 +7,38 @@ use super::about::About;
 use super::error::{Problem, Result};
 use super::keys::{Keys, repeated};
 use super::mark::ModelMark;
+use super::pattern::ColumnPattern;
 use super::rows::{Rows, reorder};
 
 /// Extensions of files of embeddings, in lower case.
-pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
+pub const ENDINGS: [&str; 7] = ["npy", "npz", "safetensors", "csv", "parquet", "arrow", "feather"];
 
-/// Extension of an archive of numpy. It is not read, but its reader says what to do.
-const ARCHIVE: &str = "npz";
+/// Extensions of files with typed columns, which need the feature `parquet`.
+const TYPED: [&str; 3] = ["parquet", "arrow", "feather"];
 
 /// Whether a path has the extension of a file of embeddings and is not a folder.
 pub fn is_table(path: &Path) -> bool {
-    let ending = ending(path);
-    (ENDINGS.contains(&ending.as_str()) || ending == ARCHIVE) && !path.is_dir()
+    ENDINGS.contains(&ending(path).as_str()) && !path.is_dir()
+}
+
+/// Whether a path has the extension of a file with typed columns.
+pub(super) fn has_typed_columns(path: &Path) -> bool {
+    TYPED.contains(&ending(path).as_str())
 }
 
 /// Whether the columns of a table of this format have names.
 pub fn has_column_names(path: &Path) -> bool {
-    matches!(ending(path).as_str(), "csv" | "parquet")
+    ending(path) == "csv" || has_typed_columns(path)
+}
+
+/// Whether a pattern can select columns of a table of this format, or the name of one array those of an archive.
+pub fn can_choose(path: &Path, columns: &ColumnPattern) -> bool {
+    has_column_names(path) || (columns.name().is_some() && has_arrays(path))
+}
+
+/// Whether a file of this format has arrays with names.
+fn has_arrays(path: &Path) -> bool {
+    matches!(ending(path).as_str(), "npz" | "safetensors")
 }
 
 /// A matrix whose rows can be read, with its labels and other columns.
@@ -33,13 +48,13 @@ pub struct OpenTable {
     pub rows: Rows,
     /// Labels, ids and other columns, if the file has them.
     pub about: About,
-    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet` without lists.
+    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet`, `.arrow` or `.feather` without lists.
     pub columns: Option<Vec<String>>,
     /// The model that made the rows, if the file states it.
     pub mark: Option<ModelMark>,
     /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
     pub keys: Keys,
-    /// Sentences on how files were joined to it, and on tensors that are not used.
+    /// Sentences on how files were joined to it, and on arrays that are not used.
     pub notes: Vec<String>,
 }
 
@@ -58,13 +73,13 @@ pub struct EmbeddingTable {
     pub dim: usize,
     /// Labels, ids and other columns, if the file has them.
     pub about: About,
-    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet` without lists.
+    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet`, `.arrow` or `.feather` without lists.
     pub columns: Option<Vec<String>>,
     /// The model that made the rows, if the file states it.
     pub mark: Option<ModelMark>,
     /// Other columns that may tell the rows apart, of this file and of files that were joined to it.
     pub keys: Keys,
-    /// Sentences on how files were joined to it, and on tensors that are not used.
+    /// Sentences on how files were joined to it, and on arrays that are not used.
     pub notes: Vec<String>,
 }
 

@@ -7,11 +7,12 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::about::About;
+use super::arrays::{ArrayInfo, Chosen, TENSORS, choose};
 use super::echo::{echo, first_names};
 use super::error::{Problem, Result};
 use super::mark::{KEY, ModelMark};
 use super::numbers::{Kind, integers};
-use super::pattern::is_sample_weight;
+use super::pattern::ChosenColumns;
 use super::rows::{Layout, Rows, read_exact_at};
 use super::table::OpenTable;
 
@@ -31,21 +32,21 @@ struct Tensors<'a> {
 }
 
 /// The rows, which stay in the file, and the labels, ids, cameras, parts and groups.
-pub(super) fn open(file: File, path: &Path) -> Result<OpenTable> {
+pub(super) fn open(file: File, path: &Path, chosen: &ChosenColumns) -> Result<OpenTable> {
     let file = Tensors::open(file, path)?;
     let all = file.metadata.tensors();
-    let mut names: Vec<&str> = all.keys().map(String::as_str).collect();
-    names.sort_unstable();
-    let is_matrix = |name: &&str| all[*name].shape.len() == 2 && float_kind(all[*name].dtype).is_some();
-    let mut matrices = names.iter().copied().filter(is_matrix);
-    let given = names.iter().copied().find(|name| *name == "embeddings");
-    let ((Some(embeddings), _, _) | (None, Some(embeddings), None)) =
-        (given, matrices.next(), matrices.next())
-    else {
-        let found = names.iter().map(|name| (*name).to_owned()).collect();
-        return Err(Problem::WhichTensor { found }.at(path));
-    };
-    let tensor = all[embeddings];
+    let mut arrays: Vec<ArrayInfo> = all
+        .iter()
+        .map(|(name, tensor)| ArrayInfo {
+            name: name.clone(),
+            shape: tensor.shape.clone(),
+            is_float: float_kind(tensor.dtype).is_some(),
+        })
+        .collect();
+    arrays.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let Chosen { embeddings, about, others } =
+        choose(&arrays, &TENSORS, chosen).map_err(|problem| problem.at(path))?;
+    let tensor = all[&arrays[embeddings].name];
     let what = || "the tensor of embeddings".to_owned();
     let &[rows, dim] = tensor.shape.as_slice() else {
         let found = tensor.shape.clone();
@@ -55,39 +56,24 @@ pub(super) fn open(file: File, path: &Path) -> Result<OpenTable> {
         let found = format!("{:?}", tensor.dtype);
         Problem::NumberType { what: what(), found, expected: "F16, BF16, F32 or F64" }.at(path)
     })?;
-    names.retain(|name| *name != embeddings);
-    // As the columns of other formats, and in the plural.
-    let mut list = |column: &str| -> Result<Option<Vec<String>>> {
-        let is_it = |name: &&str| {
-            name.eq_ignore_ascii_case(column)
-                || name.strip_suffix(['s', 'S']).is_some_and(|one| one.eq_ignore_ascii_case(column))
-        };
-        let mut found = names.iter().copied().filter(is_it);
-        let Some(name) = found.next() else { return Ok(None) };
-        if found.next().is_some() {
-            return Err(Problem::RepeatedColumn { column: column.to_owned() }.at(path));
-        }
-        names.retain(|other| *other != name);
-        let numbers = file.whole_numbers(all[name], name, rows)?;
+    let list = |at: Option<usize>| -> Result<Option<Vec<String>>> {
+        let Some(array) = at.map(|at| &arrays[at]) else { return Ok(None) };
+        let numbers = file.whole_numbers(all[&array.name], &array.name, rows)?;
         Ok(Some(numbers.iter().map(ToString::to_string).collect()))
     };
+    let [labels, ids, cameras, splits, groups] = about;
     let about = About {
-        labels: list("label")?,
-        ids: list("id")?,
-        cameras: list("camera")?,
-        splits: list("split")?,
-        groups: list("group")?,
+        labels: list(labels)?,
+        ids: list(ids)?,
+        cameras: list(cameras)?,
+        splits: list(splits)?,
+        groups: list(groups)?,
     };
-    let is_column = |name: &str| matches!(all[name].shape.as_slice(), [_] | [_, 1]);
-    if let Some(name) = names.iter().find(|name| is_sample_weight(name) && is_column(name)) {
-        let advice = "remove the tensor, or rename it".to_owned();
-        return Err(Problem::SampleWeights { column: (*name).to_owned(), advice }.at(path));
-    }
-    let unused = (!names.is_empty()).then(|| {
+    let unused = (!others.is_empty()).then(|| {
         format!(
             "{}: the tensors other than the embeddings, labels, ids, cameras, splits and groups are not used: {}.",
             path.display(),
-            first_names(names.iter().map(|name| echo(name)), MOST_NAMED)
+            first_names(others.iter().map(|at| echo(&arrays[*at].name)), MOST_NAMED)
         )
     });
     let offset = file.start + tensor.data_offsets.0 as u64;

@@ -7,7 +7,10 @@ use super::mark::values_checksum;
 use super::*;
 
 mod any_two_files;
+#[cfg(feature = "parquet")]
+mod arrow;
 mod joins;
+mod npz;
 
 /// A folder of files for one test.
 struct Folder(tempfile::TempDir);
@@ -216,14 +219,14 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
         assert!(table.notes[0].ends_with("are not used: fold, partition."), "{:?}", table.notes);
     }
     for (name, tensors, expected) in [
-        ("two", vec![("a", matrix()), ("b", matrix())], "found the tensors a, b"),
-        ("none", vec![("labels", list())], "found the tensors labels"),
+        ("two", vec![("a", matrix()), ("b", matrix())], "several arrays may be the embeddings: a, b"),
+        ("none", vec![("labels", list())], "no array is clearly the embeddings; its arrays are labels [3]"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
         ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
         (
             "label and labels",
             vec![("x", matrix()), ("label", list()), ("labels", list())],
-            "two columns `label`",
+            "several arrays may be the labels: label, labels; its arrays are label [3], labels [3], x [3, 4]. Choose one with --label-column NAME",
         ),
         (
             "weights",
@@ -236,7 +239,7 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
                 ("embeddings", matrix()),
                 ("sample_weight", TensorView::new(Dtype::F32, vec![3, 1], &numbers[..12]).unwrap()),
             ],
-            "`sample_weight` looks like the weight of a sample, and sample weights are not supported; remove the tensor",
+            "`sample_weight` looks like the weight of a sample, and sample weights are not supported; remove the array",
         ),
         (
             "float",
@@ -775,13 +778,17 @@ fn rows_that_were_replaced_are_named() {
 fn devices_and_files_of_a_claimed_size_of_0_are_not_tables() {
     use std::os::unix::fs::symlink;
     let folder = Folder::new();
-    let mut endings = vec!["npy", "safetensors", "csv"];
-    endings.extend(cfg!(feature = "parquet").then_some("parquet"));
+    let mut endings = vec!["npy", "npz", "safetensors", "csv"];
+    endings
+        .extend(cfg!(feature = "parquet").then_some(["parquet", "arrow", "feather"]).into_iter().flatten());
     for ending in endings {
         let endless = folder.0.path().join(format!("endless.{ending}"));
         symlink("/dev/zero", &endless).unwrap();
-        for said in [read_embeddings(&endless).unwrap_err(), read_labels(&endless).unwrap_err()] {
-            assert!(said.to_string().contains("expected a regular file"), "{said}");
+        let said = read_embeddings(&endless).unwrap_err().to_string();
+        assert!(said.contains("expected a regular file"), "{said}");
+        if ending != "npz" {
+            let said = read_labels(&endless).unwrap_err().to_string();
+            assert!(said.contains("expected a regular file"), "{said}");
         }
         assert!(!is_manifest(&endless));
         let claims_nothing = folder.0.path().join(format!("claims.{ending}"));

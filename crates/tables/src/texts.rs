@@ -3,7 +3,7 @@
 //! | file | columns |
 //! |---|---|
 //! | `.csv` | the columns named in the first line |
-//! | `.parquet` (feature `parquet`) | texts, numbers, booleans, dates and times, and bytes that are valid text. Null becomes an empty field. Other columns are left out and listed in [`TextTable::left_out`] |
+//! | `.parquet`, `.arrow`, `.feather` (feature `parquet`) | texts, numbers, booleans, dates and times, and bytes that are valid text. Null becomes an empty field. Other columns are left out and listed in [`TextTable::left_out`] |
 //!
 //! All fields are in memory, as text.
 
@@ -13,17 +13,17 @@ use std::path::Path;
 #[cfg(not(feature = "parquet"))]
 use super::error::Problem;
 use super::error::Result;
-use super::table::ending;
+use super::table::{ending, has_typed_columns};
 use super::text::{Records, read_text};
 use super::text_table::TextTable;
 
-/// Reads a table of text: a file named `.parquet` as such, any other file as `.csv`. Lines of a `.csv` that begin with `#` before the header are
+/// Reads a table of text: a file named `.parquet`, `.arrow` or `.feather` as such, any other file as `.csv`. Lines of a `.csv` that begin with `#` before the header are
 /// comments.
 ///
 /// # Errors
 /// [`Error`](super::Error) with the path and the [`Problem`](super::Problem). A table without rows is not an error.
 pub fn read_texts(path: &Path) -> Result<TextTable> {
-    if ending(path) == "parquet" {
+    if has_typed_columns(path) {
         #[cfg(feature = "parquet")]
         return super::columns::texts(path);
         #[cfg(not(feature = "parquet"))]
@@ -39,7 +39,7 @@ pub fn read_texts(path: &Path) -> Result<TextTable> {
     Ok(TextTable { columns: records.columns, rows, lines: Some(lines), left_out: Vec::new() })
 }
 
-/// Whether a file is a manifest: a `.csv` or `.parquet` with a column `path` and no column `embedding`. `false` for a file that cannot
+/// Whether a file is a manifest: a `.csv` or a file with typed columns, such as `.parquet`, with a column `path` and no column `embedding`. `false` for a file that cannot
 /// be read.
 pub fn is_manifest(path: &Path) -> bool {
     let columns = column_names(path);
@@ -47,13 +47,13 @@ pub fn is_manifest(path: &Path) -> bool {
     has("path") && !has("embedding")
 }
 
-/// Rejects a `.parquet` with image files in a column. Another file passes, and so does one that cannot be read.
+/// Rejects a `.parquet`, `.arrow` or `.feather` with image files in a column. Another file passes, and so does one that cannot be read.
 ///
 /// # Errors
 /// [`Problem::ImageColumn`](super::Problem::ImageColumn).
 pub fn require_no_images(path: &Path) -> Result<()> {
     #[cfg(feature = "parquet")]
-    if ending(path) == "parquet"
+    if has_typed_columns(path)
         && let Ok(Some(column)) = super::columns::image_column(path)
     {
         return Err(super::error::Problem::ImageColumn { column }.at(path));
@@ -63,17 +63,17 @@ pub fn require_no_images(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names of the columns of a `.csv` or `.parquet`; empty for another file, and for one that cannot be read.
+/// The names of the columns of a `.csv`, `.parquet`, `.arrow` or `.feather`; empty for another file, and for one that cannot be read.
 pub fn column_names(path: &Path) -> Vec<String> {
     match ending(path).as_str() {
         "csv" => first_line(path),
         #[cfg(feature = "parquet")]
-        "parquet" => super::columns::names(path).unwrap_or_default(),
+        "parquet" | "arrow" | "feather" => super::columns::names(path).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
-/// The different fields of the columns of a `.csv` or `.parquet` whose names are `chosen`, by column. A column with more than `most` of them is
+/// The different fields of the columns of such a file whose names are `chosen`, by column. A column with more than `most` of them is
 /// left out; so is every column of another file, and of one that cannot be read.
 pub fn distinct_fields(
     path: &Path,
@@ -93,7 +93,7 @@ fn read_distinct(
     chosen: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<(String, BTreeSet<String>)>> {
     #[cfg(feature = "parquet")]
-    if ending(path) == "parquet" {
+    if has_typed_columns(path) {
         let table = super::columns::chosen_texts(path, chosen)?;
         let mut found = Distinct::new(&table.columns, most, chosen);
         table.rows.iter().for_each(|row| found.add(row));

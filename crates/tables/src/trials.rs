@@ -135,8 +135,7 @@ impl Separator {
 /// A `.csv` or `.parquet` has scores if it has the column `score` and either `same` or both `a` and `b`, and neither `label` nor `embedding`. Any other file that is not a
 /// table of embeddings has scores if its first line has the form of a list with scores.
 pub fn is_score_file(path: &Path) -> bool {
-    let is_named = matches!(ending(path).as_str(), "csv" | "parquet");
-    if is_named {
+    if super::table::has_column_names(path) {
         let columns = super::texts::column_names(path);
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         let pairs = has("same") || (has("a") && has("b"));
@@ -156,7 +155,7 @@ pub(super) fn each(
     wanted: Wanted,
     mut take: impl FnMut(&Trial<'_>) -> Result<()>,
 ) -> Result<()> {
-    let count = if ending(path) == "parquet" {
+    let count = if super::table::has_typed_columns(path) {
         of_table(&read_texts(path)?, path, wanted, &mut take)?
     } else {
         let text = read(path)?;

@@ -42,7 +42,7 @@ impl Format {
             "csv" => Ok(Self::Csv),
             "parquet" if cfg!(feature = "parquet") => Ok(Self::Parquet),
             "parquet" => Err(Problem::NoParquet.at(path)),
-            other => Err(Problem::Ending { found: other.to_owned() }.at(path)),
+            other => Err(Problem::OutputEnding { found: other.to_owned() }.at(path)),
         }
     }
 

@@ -520,6 +520,7 @@ pub(crate) fn open(
         folders: FolderOptions { class_folder: d.class_folder, parts: d.parts },
         preprocessing,
         columns: d.columns.clone(),
+        label_column: d.label_column.clone(),
         order: columns.map(<[String]>::to_vec),
         ..OpenOptions::default()
     };

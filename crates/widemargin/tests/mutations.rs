@@ -25,7 +25,7 @@ use widemargin::embedder::{Description, Model, Takes};
 use widemargin::head::{Head, HeadConfig, load_shard, save_shard, split_shards};
 use widemargin::model::{Backbone, BackboneConfig, BackboneName, parameters};
 use widemargin_chance::{Purpose, Stream};
-use widemargin_tables::{read_embeddings, read_labels, read_pairs, read_texts};
+use widemargin_tables::{ChosenColumns, read_embeddings, read_labels, read_pairs, read_texts};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -351,7 +351,7 @@ fn small() -> OpenOptions {
 
 /// Takes a census, like `data info`.
 fn count(path: &Path) {
-    let _ = Census::take(path, None, None, FolderOptions::default(), &|_, _| {});
+    let _ = Census::take(path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {});
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -430,6 +430,8 @@ fn tables_of_embeddings() {
         "labels_i8.npy",
     ]);
     Reader::new("npy", npy).run(&path, read);
+    let npz = fixtures(&["stored.npz", "deflated.npz", "big.npz", "columns.npz", "keys.npz"]);
+    Reader::new("npz", npz).run(&path, read);
     let header = r#"{"embeddings":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"labels":{"dtype":"I64","shape":[2],"data_offsets":[24,40]}}"#;
     let data: Vec<u8> = (0..40).collect();
     let tensors = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
@@ -450,6 +452,22 @@ fn tables_of_embeddings() {
         "many_rows.parquet",
     ]);
     Reader::new("parquet", parquet).run(&path, |path| {
+        read(path);
+        let _ = read_texts(path);
+    });
+    let arrow = fixtures(&[
+        "list.arrow",
+        "fixed.arrow",
+        "stream.arrow",
+        "missing.arrow",
+        "kinds.arrow",
+        "index.arrow",
+        "images.arrow",
+        "image_bytes.arrow",
+        "list.feather",
+        "columns.feather",
+    ]);
+    Reader::new("arrow", arrow).run(&path, |path| {
         read(path);
         let _ = read_texts(path);
     });

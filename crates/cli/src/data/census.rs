@@ -1,23 +1,22 @@
 //! The data that `data info` and `data split` examine.
 
+use crate::arguments::ColumnArguments;
 use crate::embed::require_as_embedded;
 use crate::progress;
 use clap::Args;
 use std::path::PathBuf;
 use widemargin_data::{Census, ClassFolder, Error, FolderOptions, PartFolders};
-use widemargin_tables::ColumnPattern;
 
 #[derive(Args)]
 pub(super) struct CensusArguments {
-    /// Image folder, folder of IDX files, manifest (.csv, .parquet), .tar shards (file, pattern or folder), or table of embeddings
+    /// Image folder, folder of IDX files, manifest (.csv, .parquet, .arrow, .feather), .tar shards (file, pattern or folder), or table of embeddings
     #[arg(value_name = "PATH")]
     data: PathBuf,
     /// Labels of a table that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Columns of the vectors in a table, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
-    #[arg(long, value_name = "PATTERN")]
-    columns: Option<ColumnPattern>,
+    #[command(flatten)]
+    columns: ColumnArguments,
     /// Level of the folders that name the classes in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
@@ -51,7 +50,6 @@ impl CensusArguments {
         let bar = progress::counted("samples", 0);
         let advance = progress::advancing(&bar);
         let folders = FolderOptions { class_folder: self.class_folder, parts };
-        let (labels, columns) = (self.labels.as_deref(), self.columns.as_ref());
-        Census::take(&self.data, labels, columns, folders, &advance)
+        Census::take(&self.data, self.labels.as_deref(), &self.columns.chosen(), folders, &advance)
     }
 }

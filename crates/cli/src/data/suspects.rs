@@ -20,7 +20,7 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_report::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
-use widemargin_tables::{echo_list, has_column_names, unsorted_columns};
+use widemargin_tables::{can_choose, echo_list, unsorted_columns};
 use widemargin_train::{Prepared, Record, Reopened, Trainer, reopen};
 
 /// The report in the output folder.
@@ -41,6 +41,9 @@ pub(crate) struct SuspectsArguments {
     /// Labels of a table in --data that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
+    /// Column of the labels, in the file of --labels or else in the table [default: that of the run]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    label_column: Option<String>,
     /// Folder for suspects.json and the page suspects.html [default: the run folder]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -172,7 +175,8 @@ fn checked(arguments: &SuspectsArguments, run: &Reopened) -> anyhow::Result<Chec
             Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
             let mut data = run.config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
-            data.columns.take_if(|_| !has_column_names(path));
+            data.columns.take_if(|columns| !can_choose(path, columns));
+            data.label_column = arguments.label_column.clone().or(data.label_column);
             let set = Prepared::open(&data, run.record.columns())?;
             if let (Some(found), Some(expected)) = (set.columns(), run.record.columns()) {
                 ensure!(

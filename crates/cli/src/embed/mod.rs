@@ -8,6 +8,7 @@ mod output;
 mod paths;
 mod unfinished;
 
+use crate::arguments::ColumnArguments;
 use crate::interrupt::{self, EndsAtOnce};
 use crate::loaded;
 use crate::progress;
@@ -33,9 +34,7 @@ use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_kernels::mixed;
 use widemargin_model::ProductPrecision;
-use widemargin_tables::{
-    About, ColumnPattern, Format, OpenTable, npy_header, open_columns, require_no_images,
-};
+use widemargin_tables::{About, Format, OpenTable, npy_header, open_chosen, require_no_images};
 use widemargin_train::config::PrecisionName;
 
 /// Samples embedded between two writes.
@@ -49,15 +48,14 @@ pub(crate) struct EmbedArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// Images: a folder of any depth, one image, a manifest (.csv or .parquet with a column `path`), .tar shards or IDX files; for a model
-    /// trained on vectors, a table (.npy, .safetensors, .csv, .parquet)
+    /// Images: a folder of any depth, one image, a manifest (.csv, .parquet, .arrow or .feather with a column `path`), .tar shards or IDX files; for a model
+    /// trained on vectors, a table (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather)
     input: PathBuf,
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Columns of the vectors in a .csv or .parquet, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
-    #[arg(long, value_name = "PATTERN")]
-    columns: Option<ColumnPattern>,
+    #[command(flatten)]
+    columns: ColumnArguments,
     /// Level of the folders that name the labels in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
@@ -224,7 +222,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<(Input, us
     let labels = arguments.labels.as_deref();
     match model.description().takes {
         Takes::Vectors => {
-            let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+            let mut table = open_chosen(path, labels, &arguments.columns.chosen())?;
             model.match_columns(&mut table)?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
@@ -245,7 +243,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<(Input, us
                 )
             }
             source.require_no_labels(labels)?;
-            source.require_no_columns(arguments.columns.as_ref())?;
+            source.require_no_columns(&arguments.columns.chosen())?;
             if source.kind() == SourceKind::Idx {
                 let set = ImageSet::from_source(&source, &OpenOptions::default())?;
                 let (found, expected) = (set.shape(), model.description().shape());
@@ -467,7 +465,7 @@ mod tests {
             model: "run".into(),
             input: folder.path().to_path_buf(),
             labels: None,
-            columns: None,
+            columns: ColumnArguments::default(),
             class_folder: ClassFolder::default(),
             parts: PartFolders::default(),
             max_bad: None,

@@ -1,6 +1,7 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
 use super::selection::{EvaluatedPart, Selection, leave_out, select};
+use crate::arguments::ColumnArguments;
 use crate::calibration::{ScoredBy, Templates, model_file};
 use crate::embed::{mark_of, require_same_flip};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -12,24 +13,23 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, Keys, LabelColumn, MAY_BE_TWO, ModelMark,
+    ChosenColumns, ClassNames, EmbeddingTable, Error as FileError, Keys, LabelColumn, MAY_BE_TWO, ModelMark,
     NamedRows, Problem, RowNames, column_names, echo, echo_list, first_names, is_missing, look_alike,
-    may_be_no_class, misspelled, mixed_columns, open_columns, several_fields, unsorted_columns,
+    may_be_no_class, misspelled, mixed_columns, open_chosen, several_fields, unsorted_columns,
 };
 
 /// The evaluated set.
 #[derive(Args)]
 pub(crate) struct SetArguments {
-    /// Embeddings, one per row: .npy, .safetensors, .csv, or .parquet if the program was built with it
+    /// Embeddings, one per row: .npy, .npz, .safetensors, .csv, and .parquet, .arrow or .feather if the program was built with them
     #[arg(value_name = "EMBEDDINGS")]
     pub(crate) embeddings: PathBuf,
     /// Labels, if neither the file nor NAME.names.csv contains them: .csv or .parquet with a column `label`, joined by `id` if the
     /// embeddings have ids; .npy, or text with one label per line
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
-    /// Columns of the embedding in .csv and .parquet files, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
-    #[arg(long, value_name = "PATTERN")]
-    columns: Option<ColumnPattern>,
+    #[command(flatten)]
+    columns: ColumnArguments,
     /// Evaluate only rows of one part of this split file, such as split.csv of a run; its samples are the ids of the embeddings
     #[arg(long, value_name = "FILE")]
     pub(crate) split: Option<PathBuf>,
@@ -45,8 +45,8 @@ pub(crate) struct SetArguments {
 #[derive(Default)]
 pub(crate) struct Shared {
     classes: ClassNames,
-    /// The pattern that selects the columns of the embedding.
-    pattern: Option<ColumnPattern>,
+    /// The columns of the embedding and of the labels.
+    chosen: ChosenColumns,
     /// The names of the columns, and the first file that has names.
     columns: Option<(Vec<String>, PathBuf)>,
     /// The first file whose columns have no names.
@@ -75,14 +75,14 @@ impl Shared {
     /// Reads a file of embeddings with the names next to it, and the labels of another file, if one is given. Its columns get the order of the
     /// other files.
     pub(crate) fn table(&mut self, path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
-        let mut table = open_columns(path, labels, self.pattern.as_ref())?;
+        let mut table = open_chosen(path, labels, &self.chosen)?;
         self.notes.append(&mut table.notes);
         match (&self.columns, &table.columns) {
             (Some((expected, of)), _) => table.match_columns(expected, &of.display().to_string())?,
             (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
             (None, None) => {}
         }
-        let named = table.columns.as_deref().filter(|_| self.pattern.is_none());
+        let named = table.columns.as_deref().filter(|_| self.chosen.embedding.is_none());
         self.notes.extend(named.and_then(|names| mixed_columns(path, names)));
         if table.columns.is_none() {
             self.unnamed.get_or_insert_with(|| path.to_owned());
@@ -151,7 +151,7 @@ impl Shared {
         let mut notes = self.take_notes();
         notes.extend(unused_parts(&table).filter(|_| selection.is_none()));
         let selection = leave_out(&mut table, &mut self.ignored, selection)?;
-        notes.extend(label_column(&table, self.pattern.is_some())?);
+        notes.extend(label_column(&table, self.chosen.embedding.is_some())?);
         let LabelledRows { table, mut set } = LabelledRows::new(table, labels, &mut self.classes, notes)?;
         let mark = self.mark.as_ref().map(|(mark, _)| mark);
         set.notes.extend(mark.and_then(|mark| trained_classes(mark, &set, &self.classes)));
@@ -173,7 +173,12 @@ impl Shared {
 impl SetArguments {
     /// Whether the columns of the embedding are chosen.
     pub(crate) fn has_columns(&self) -> bool {
-        self.columns.is_some()
+        self.columns.embedding().is_some()
+    }
+
+    /// The flags that choose columns, and whether they are given.
+    pub(crate) fn column_flags(&self) -> [(&'static str, bool); 3] {
+        self.columns.given()
     }
 
     /// The flags that choose rows by their label or part, and whether they are given: they need labels.
@@ -187,7 +192,7 @@ impl SetArguments {
         let mut seen = HashSet::new();
         let different = self.ignore.iter().filter(|label| seen.insert(*label));
         let ignored = different.map(|label| (label.clone(), 0)).collect();
-        Shared { pattern: self.columns.clone(), ignored, ..Shared::default() }
+        Shared { chosen: self.columns.chosen(), ignored, ..Shared::default() }
     }
 
     /// Reads the labelled embeddings. The classes of several files share one numbering.
@@ -350,7 +355,7 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
         _ => String::new(),
     };
     anyhow!(
-        "{}: has no labels{names}; give a file of labels with --labels (--probe-labels, --gallery-labels)",
+        "{}: has no labels{names}; give a file of labels with --labels (--probe-labels, --gallery-labels), or the column that has them with --label-column",
         error.path.display()
     )
 }

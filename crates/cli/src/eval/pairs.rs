@@ -153,12 +153,16 @@ impl PairArguments {
             ("--balanced", self.balanced),
             ("--cohort", self.cohort.is_some()),
             ("--keep-self", self.itself.keeps()),
-            ("--columns", self.set.has_columns()),
             ("--exact-up-to", self.exact_up_to.is_some()),
             ("--templates", self.templates.is_some()),
             ("--probe-labels", self.probe_labels.is_some()),
         ];
-        match flags.iter().chain(&self.set.choices()).find(|(_, given)| *given) {
+        match flags
+            .iter()
+            .chain(&self.set.choices())
+            .chain(&self.set.column_flags())
+            .find(|(_, given)| *given)
+        {
             Some((flag, _)) => bail!(
                 "{flag}: {} has scores of pairs instead of embeddings; remove {flag}",
                 self.set.embeddings.display()

@@ -21,7 +21,7 @@ use widemargin_report::page::EvaluationTable;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  widemargin eval verification embeddings.npy --labels labels.csv -o roc.html\n  widemargin eval verification embeddings.npy --pairs pairs.csv\n  widemargin eval verification images.npy --split runs/mine/split.csv"
+    after_help = "Examples:\n  widemargin eval verification embeddings.npy --labels labels.csv --figures figures\n  widemargin eval verification embeddings.npy --pairs pairs.csv\n  widemargin eval verification images.npy --split runs/mine/split.csv"
 )]
 pub(crate) struct VerificationArguments {
     #[command(flatten)]

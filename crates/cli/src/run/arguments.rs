@@ -14,7 +14,7 @@ use widemargin_train::{Change, Config, Error, Recipe, is_changed};
 #[derive(Args)]
 pub(crate) struct RunArguments {
     /// Training data: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet with a column `path`), .tar shards, or
-    /// a table of embeddings (.npy, .safetensors, .csv, .parquet) [default: Fashion-MNIST]
+    /// a table of embeddings (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather) [default: Fashion-MNIST]
     #[arg(help_heading = heading::DATA, long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
@@ -23,6 +23,12 @@ pub(crate) struct RunArguments {
     /// Columns of a table that are the vectors, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
     #[arg(help_heading = heading::DATA, long, value_name = "PATTERN")]
     columns: Option<ColumnPattern>,
+    /// Column of lists with the vectors, or array of a .npz or .safetensors [default: that of a usual name, such as `embedding`]
+    #[arg(help_heading = heading::DATA, long, value_name = "NAME", conflicts_with = "columns")]
+    embedding_column: Option<String>,
+    /// Column of the labels, in the file of --labels or else in the table [default: label]
+    #[arg(help_heading = heading::DATA, long, value_name = "NAME")]
+    label_column: Option<String>,
     /// Use the split in this file, written by `data split`; classes without training samples are unseen
     #[arg(help_heading = heading::DATA, long, value_name = "FILE", conflicts_with = "unseen")]
     split: Option<PathBuf>,
@@ -141,7 +147,9 @@ impl RunArguments {
         let data = &mut config.data;
         data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
-        data.columns = self.columns.clone().or_else(|| data.columns.take());
+        let exactly = self.embedding_column.as_deref().map(ColumnPattern::exactly);
+        data.columns = exactly.or_else(|| self.columns.clone()).or_else(|| data.columns.take());
+        data.label_column = self.label_column.clone().or_else(|| data.label_column.take());
         data.split = self.split.as_deref().map(absolute).or_else(|| data.split.take());
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);
@@ -160,6 +168,8 @@ impl RunArguments {
             ("data.path", "--data", self.data.is_some()),
             ("data.labels", "--labels", self.labels.is_some()),
             ("data.columns", "--columns", self.columns.is_some()),
+            ("data.columns", "--embedding-column", self.embedding_column.is_some()),
+            ("data.label_column", "--label-column", self.label_column.is_some()),
             ("data.split", "--split", self.split.is_some()),
             ("data.class_folder", "--class-folder", self.class_folder.is_some()),
             ("data.parts", "--parts", self.parts.is_some()),

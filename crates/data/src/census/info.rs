@@ -444,8 +444,9 @@ mod tests {
         let lines = rows.iter().zip(1..).map(|(row, value)| format!("{row},{value}\n"));
         let lines = lines.collect::<Vec<_>>().concat();
         put(&path, format!("label,split,x\n{lines}").as_bytes());
-        let info =
-            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info = DataInfo::of(
+            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+        );
         assert_eq!(info.details(WarningKind::SimilarNames), ["\"Cat\" = \"cat\""]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
     }
@@ -455,8 +456,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         put(&path, b"label,split,x\na_train,train,1\na_test,test,2\nb_train,train,3\nb_test,test,4\n");
-        let info =
-            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info = DataInfo::of(
+            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+        );
         assert!(info.details(WarningKind::Notes)[0].contains("2 of 2 classes of `test`"));
     }
 
@@ -465,8 +467,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         put(&path, b"label,split,group,x\na,train,g,1\na,test,g,2\nnan,train,h,3\nb,test,i,4\n");
-        let info =
-            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info = DataInfo::of(
+            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+        );
         assert_eq!(info.details(WarningKind::GroupsAcrossParts), ["g"]);
         assert_eq!(info.details(WarningKind::MissingLabels), ["nan (1 samples)"]);
     }
@@ -479,8 +482,9 @@ mod tests {
             &path,
             b"id,label,split,x\na,1,train,1\nb,1,test,1\nc,2,train,2\nd,3,train,2\ne,1,train,0\nf,4,train,9\n",
         );
-        let info =
-            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info = DataInfo::of(
+            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+        );
         assert_eq!((info.kind, info.unit, info.samples), ("table of embeddings", "rows", 5));
         assert_eq!(info.parts.as_ref().unwrap()["test"], 1);
         let kinds: Vec<(WarningKind, usize)> =

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use widemargin_tables::{
-    About, ColumnPattern, ModelMark, OpenTable, Problem, first_names, mixed_columns, model_of,
+    About, ChosenColumns, ModelMark, OpenTable, Problem, first_names, mixed_columns, model_of,
 };
 
 use crate::catalogue::sorted_names;
@@ -94,7 +94,7 @@ pub struct Census {
 }
 
 impl Census {
-    /// Examines every sample. `labels` is the file with the labels of a table that does not contain them. `progress` is called with the
+    /// Examines every sample. `labels` is the file with the labels of a table that does not contain them, and `columns` are those of a table. `progress` is called with the
     /// number of samples done and the number of all.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Census {
     pub fn take(
         path: &Path,
         labels: Option<&Path>,
-        columns: Option<&ColumnPattern>,
+        columns: &ChosenColumns,
         folders: FolderOptions,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
@@ -238,7 +238,7 @@ impl Census {
     fn of_table(
         path: &Path,
         labels: Option<&Path>,
-        columns: Option<&ColumnPattern>,
+        columns: &ChosenColumns,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
         require_no_weights(path, labels)?;
@@ -247,7 +247,7 @@ impl Census {
         let has = [about.splits.is_some(), about.groups.is_some()];
         notes.extend(near_names(path, labels, used.as_deref().unwrap_or_default(), has));
         notes.extend(in_ids(&about));
-        let named = used.as_deref().filter(|_| columns.is_none());
+        let named = used.as_deref().filter(|_| columns.embedding.is_none());
         notes.extend(named.and_then(|names| mixed_columns(path, names)));
         let About { labels, ids, splits, groups, .. } = about;
         let named = |label: &&String| !label.trim().is_empty();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::ModelMark;
+use widemargin_tables::{ChosenColumns, ModelMark};
 
 use crate::normalise::Normalisation;
 use crate::sets::image_set::{ImageSet, OpenOptions};
@@ -64,11 +64,13 @@ impl SampleSet {
         let source = Source::detect(path)?;
         source.require_no_labels(labels)?;
         options.folders.require_for(source.kind(), &source.path().display().to_string())?;
-        source.require_no_columns(options.columns.as_ref())?;
+        let chosen =
+            ChosenColumns { embedding: options.columns.clone(), label: options.label_column.clone() };
+        source.require_no_columns(&chosen)?;
         if source.kind() == SourceKind::Table {
-            let columns = options.columns.clone();
             let (hold_out, seed, order) = (options.hold_out, options.seed, options.order.clone());
-            let options = VectorOptions { hold_out, seed, columns, order };
+            let ChosenColumns { embedding: columns, label: label_column } = chosen;
+            let options = VectorOptions { hold_out, seed, columns, label_column, order };
             return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());
         }
         Ok(ImageSet::from_source(&source, options)?.shared().into())

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use widemargin_tables::{
-    About, ColumnPattern, GroupColumns, LabelColumn, ModelMark, OpenTable, Problem, Rows, mixed_columns,
-    model_of,
+    About, ChosenColumns, ColumnPattern, GroupColumns, LabelColumn, ModelMark, OpenTable, Problem, Rows,
+    mixed_columns, model_of,
 };
 
 use crate::catalogue::{Groups, sorted_names};
@@ -35,6 +35,8 @@ pub struct VectorOptions {
     pub seed: u64,
     /// The columns of a table that are the vectors; `None` for all with a name like the others.
     pub columns: Option<ColumnPattern>,
+    /// The column of the labels; `None` for `label`.
+    pub label_column: Option<String>,
     /// The order of these columns, such as that of a model, for a table that has just these columns; `None` for their order in the table.
     pub order: Option<Vec<String>>,
 }
@@ -42,7 +44,7 @@ pub struct VectorOptions {
 impl Default for VectorOptions {
     /// Holds out a fifth of each class.
     fn default() -> Self {
-        Self { hold_out: 0.2, seed: 0, columns: None, order: None }
+        Self { hold_out: 0.2, seed: 0, columns: None, label_column: None, order: None }
     }
 }
 
@@ -93,7 +95,9 @@ impl VectorSet {
         let path = path.as_ref();
         options.validate()?;
         require_no_weights(path, labels)?;
-        let table = open_table(path, labels, options.columns.as_ref())?;
+        let chosen =
+            ChosenColumns { embedding: options.columns.clone(), label: options.label_column.clone() };
+        let table = open_table(path, labels, &chosen)?;
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
         notes.extend(in_ids(&table.about));
@@ -420,7 +424,8 @@ fn checked(
 mod tests {
     use super::*;
 
-    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1, columns: None, order: None };
+    const OPTIONS: VectorOptions =
+        VectorOptions { hold_out: 0.25, seed: 1, columns: None, label_column: None, order: None };
 
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
     fn open(text: &str) -> Result<VectorSet> {

@@ -6,14 +6,14 @@
 //! | a folder with `.tar` files and no folders in it | WebDataset shards |
 //! | any other folder | an image folder |
 //! | a `.tar`, or a pattern of them (`*`, `?`, `{000..012}`, `{a,b}`) | WebDataset shards |
-//! | a `.csv` or `.parquet` with a column `path` | a manifest |
-//! | another `.csv`, `.parquet`, a `.npy`, a `.safetensors` | a table of embeddings |
+//! | a `.csv`, `.parquet`, `.arrow` or `.feather` with a column `path` | a manifest |
+//! | another of these, a `.npy`, `.npz` or `.safetensors` | a table of embeddings |
 //! | a `.png`, `.jpg`, `.jpeg`, `.webp` | one image |
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use widemargin_tables::{ColumnPattern, is_manifest, is_table};
+use widemargin_tables::{ChosenColumns, is_manifest, is_table};
 
 use crate::file_names::{has_ending, is_hidden, is_image};
 use crate::sources::idx::{self, IdxFiles};
@@ -120,18 +120,19 @@ impl Source {
         self.idx.as_deref()
     }
 
-    /// Rejects a pattern of columns for data that is not a table of embeddings.
+    /// Rejects chosen columns for data that is not a table of embeddings.
     ///
     /// # Errors
     /// [`Error::Setting`].
-    pub fn require_no_columns(&self, columns: Option<&ColumnPattern>) -> Result<()> {
+    pub fn require_no_columns(&self, columns: &ChosenColumns) -> Result<()> {
+        let expected = "none: only a table of embeddings has columns to choose";
         match columns {
-            Some(columns) if self.kind != SourceKind::Table => Err(Error::setting(
-                "columns",
-                columns,
-                "none: only a table of embeddings has columns to choose",
-            )),
-            _ => Ok(()),
+            _ if self.kind == SourceKind::Table => Ok(()),
+            ChosenColumns { embedding: Some(pattern), .. } => {
+                Err(Error::setting("columns", pattern, expected))
+            }
+            ChosenColumns { label: Some(label), .. } => Err(Error::setting("label-column", label, expected)),
+            ChosenColumns { embedding: None, label: None } => Ok(()),
         }
     }
 

@@ -3,19 +3,15 @@
 use std::path::Path;
 
 use widemargin_tables::{
-    ColumnPattern, Error as TableError, OpenTable, Problem, column_names, echo_list, is_sample_weight,
-    names_path, open_columns,
+    ChosenColumns, Error as TableError, OpenTable, Problem, column_names, echo_list, is_sample_weight,
+    names_path, open_chosen,
 };
 
 use crate::{Error, Result};
 
-/// Opens a table of embeddings, with labels from another file if given. `columns` selects the columns of the embedding.
-pub(crate) fn open_table(
-    path: &Path,
-    labels: Option<&Path>,
-    columns: Option<&ColumnPattern>,
-) -> Result<OpenTable> {
-    open_columns(path, labels, columns).map_err(|error| no_table(path, error))
+/// Opens a table of embeddings, with labels from another file if given.
+pub(crate) fn open_table(path: &Path, labels: Option<&Path>, columns: &ChosenColumns) -> Result<OpenTable> {
+    open_chosen(path, labels, columns).map_err(|error| no_table(path, error))
 }
 
 /// Rejects a column of sample weights in the files with names of the rows, which training would ignore. Those of the table itself are rejected
@@ -108,7 +104,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("vectors.csv");
             put(&path, text.as_bytes());
-            let said = open_table(&path, None, None).unwrap_err().to_string();
+            let said = open_table(&path, None, &ChosenColumns::default()).unwrap_err().to_string();
             assert!(said.contains(expected) && said.contains("vectors.csv"), "{said}");
         }
     }

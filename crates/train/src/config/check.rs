@@ -83,6 +83,10 @@ impl Config {
             let expected = "no pattern, or a table of embeddings as data.path";
             require(self.data.is_table(), "data.columns", columns, expected)?;
         }
+        if let Some(column) = &d.label_column {
+            let expected = "no column, or a table of embeddings as data.path";
+            require(self.data.is_table(), "data.label_column", column, expected)?;
+        }
         if let Some(split) = &d.split {
             let expected = "no split file, or neither unseen_classes nor closed_set: the file defines the unseen classes";
             require(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), expected)?;

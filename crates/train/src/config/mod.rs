@@ -52,7 +52,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Folder of IDX files or of images, one folder per class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
-    /// table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`, `.parquet`). If absent, Fashion-MNIST: the whole set if Debian's
+    /// table of ready-made embeddings (`.npy`, `.npz`, `.safetensors`, `.csv`, `.parquet`, `.arrow`, `.feather`). If absent, Fashion-MNIST: the whole set if Debian's
     /// package `dataset-fashion-mnist` is installed, otherwise the built-in part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -62,6 +62,9 @@ pub struct DataConfig {
     /// The columns of a table that are the vectors, such as `e*` or `!age`. Without it, a column with a name unlike the others is an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<ColumnPattern>,
+    /// The column of a table, or of its file of labels, that has the labels, instead of `label`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
     /// A file of `data split`, which defines the use of each sample; takes precedence over `unseen` and `hold_out`. The run keeps a
     /// copy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +121,7 @@ impl Default for DataConfig {
             path: None,
             labels: None,
             columns: None,
+            label_column: None,
             split: None,
             class_folder: ClassFolder::Top,
             parts: PartFolders::Auto,

@@ -35,6 +35,8 @@ pub struct OpenOptions {
     pub preprocessing: Preprocessing,
     /// For a table of vectors: the columns of the vectors. Default: all with a name like the others.
     pub columns: Option<ColumnPattern>,
+    /// For a table of vectors: the column of the labels. Default: `label`.
+    pub label_column: Option<String>,
     /// For a table of vectors: see [`VectorOptions::order`](crate::VectorOptions::order). Default: none.
     pub order: Option<Vec<String>>,
 }
@@ -53,6 +55,7 @@ impl Default for OpenOptions {
             folders: FolderOptions::default(),
             preprocessing: Preprocessing::default(),
             columns: None,
+            label_column: None,
             order: None,
         }
     }
