@@ -11,6 +11,11 @@ use super::spelling::{is_missing, without_decimals};
 /// Names of columns that are not part of the embedding.
 const RESERVED: [&str; 5] = ["label", "id", "camera", "split", "group"];
 
+/// Whether a column of this name has a meaning.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+}
+
 /// Labels, ids and other columns of a file, each with one entry per row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
@@ -128,7 +133,9 @@ impl Columns {
             let missing = || Problem::NoLabelColumn { column: label.to_owned(), found: names.to_vec() };
             let at = names.iter().position(|name| name == label).ok_or_else(missing)?;
             replaced = reserved[0].filter(|before| *before != at);
-            reserved.iter_mut().for_each(|other| *other = other.filter(|other| *other != at));
+            for other in &mut reserved {
+                *other = other.filter(|other| *other != at);
+            }
             reserved[0] = Some(at);
         }
         // pandas writes its index to a `.csv` as the first column, without a name; if the file is read and written again, it is called

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::about::Columns;
+use super::about::{Columns, is_reserved};
 use super::error::{Error, Problem, Result};
+use super::keys::is_measured;
 use super::memory;
 use super::numbers::{Precise, RANGE, out_of_range};
 use super::pattern::ChosenColumns;
@@ -20,7 +21,12 @@ pub(super) fn open(text: &str, path: &Path, chosen: &ChosenColumns) -> Result<Op
     }
     let columns =
         Columns::find(&headers, &[], chosen.label.as_deref()).map_err(|problem| problem.at(path))?;
-    let values = columns.values(&headers, chosen.embedding.as_ref()).map_err(|problem| problem.at(path))?;
+    // Where something is wrong, a first line that looks like a row is the cause.
+    let blamed = |problem: Problem| {
+        let problem = if is_like_a_row(&headers) { no_names(&headers) } else { problem };
+        problem.at(path)
+    };
+    let values = columns.values(&headers, chosen.embedding.as_ref()).map_err(blamed)?;
     let dim = values.columns.len();
     // A value takes at least a digit and a separator. One that `f32` rounds, so that two are kept, takes twice as many.
     memory::require(text.len() as u128 / 2, size_of::<f32>() as u128, path)?;
@@ -35,7 +41,7 @@ pub(super) fn open(text: &str, path: &Path, chosen: &ChosenColumns) -> Result<Op
         row.clear();
         for &at in &values.columns {
             let field = record.fields[at].as_ref();
-            let number: f64 = field.parse().map_err(|_| wrong(at, "a number"))?;
+            let number: f64 = field.parse().map_err(|_| blamed(wrong(at, "a number").problem))?;
             // The words for infinity have no digits.
             if number.is_infinite() && field.contains(|letter: char| letter.is_ascii_digit()) {
                 return Err(wrong(at, RANGE));
@@ -75,6 +81,16 @@ pub(super) fn open(text: &str, path: &Path, chosen: &ChosenColumns) -> Result<Op
 fn is_zero(text: &str) -> bool {
     let digits = text.split(['e', 'E']).next().unwrap_or_default();
     !digits.contains(|letter: char| matches!(letter, '1'..='9'))
+}
+
+/// Whether the first line, which has texts, may be a row instead of names: it has numbers with fractions, and none of the names with a meaning.
+fn is_like_a_row(headers: &[String]) -> bool {
+    headers.iter().any(|header| is_measured(header)) && !headers.iter().any(|header| is_reserved(header))
+}
+
+fn no_names(headers: &[String]) -> Problem {
+    let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
+    Problem::NoNames { found: first.join(",") }
 }
 
 /// Whether the first line is a row of numbers instead of names. Numbers that count from 0 or 1 are names, as pandas writes them.

@@ -323,6 +323,15 @@ pub enum Problem {
         /// The first numbers.
         found: String,
     },
+    /// The first line of a text table seems to be a row, so nothing names its columns.
+    #[error(
+        "has no header: the first line ({}, ...) seems to be a row; expected the names of the columns there, such as label,x0,x1",
+        echo(found)
+    )]
+    NoNames {
+        /// The first fields.
+        found: String,
+    },
     /// A column of text has values that cannot be written as text.
     #[error("column `{}` holds {found}; expected texts or numbers", echo(column))]
     NoTexts {

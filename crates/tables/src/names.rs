@@ -9,7 +9,7 @@ use super::error::{Error, Problem, Result};
 use super::fields::require_one_field;
 use super::keys::{Keys, repeated};
 use super::spelling::{hint, may_be_no_class, without_decimals};
-use super::table::{ending, has_column_names};
+use super::table::{ending, has_column_names, is_table};
 use super::text::{lines, read_text};
 use super::text_table::TextTable;
 use super::texts::read_texts;
@@ -106,7 +106,7 @@ pub struct NamedRows<'a> {
     pub keys: &'a Keys,
 }
 
-/// The file that has the names of the rows of `embeddings`, if its format cannot contain them: `NAME.names.csv`.
+/// The file that may have names of the rows of `embeddings`: `NAME.names.csv`.
 pub fn names_path(embeddings: &Path) -> PathBuf {
     embeddings.with_extension("names.csv")
 }
@@ -192,14 +192,13 @@ impl RowNames {
         Ok(())
     }
 
-    /// The names next to a table whose format cannot contain them, if there are any.
+    /// The names next to a table, if there are any.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn beside(embeddings: &Path) -> Result<Option<Self>> {
         let path = names_path(embeddings);
-        let lacks_names = matches!(ending(embeddings).as_str(), "npy" | "npz" | "safetensors");
-        if !lacks_names || !path.exists() {
+        if !is_table(embeddings) || !path.exists() {
             return Ok(None);
         }
         let mut about = embeddings.as_os_str().to_owned();

@@ -12,11 +12,11 @@ use super::keys::counts_from;
 use super::names::{NamedRows, RowNames};
 use super::pattern::{ChosenColumns, ColumnPattern};
 use super::rows::Rows;
-use super::table::{EmbeddingTable, OpenTable, can_choose, ending, is_table};
+use super::table::{EmbeddingTable, OpenTable, can_choose, ending, has_column_names, is_table};
 use super::{csv_table, fields, memory, npy, npz, tensors, text};
 
-/// Opens a file of embeddings; its extension gives the format. Names that a `.npy` or `.safetensors` does not contain are read from
-/// `NAME.names.csv` next to it, if that exists.
+/// Opens a file of embeddings; its extension gives the format. Names that a `.npy`, `.npz` or `.safetensors` does not contain are read from
+/// `NAME.names.csv` next to it, if that exists, and so are the labels of another table that has none.
 ///
 /// # Errors
 /// [`Error`](crate::Error) with the path and the [`Problem`]; also if the names do not fit the rows.
@@ -51,8 +51,7 @@ pub fn open_columns(
 /// # Errors
 /// As [`open_columns`]; [`Problem::NoLabelColumn`] if there is no such column.
 pub fn open_chosen(path: &Path, labels: Option<&Path>, chosen: &ChosenColumns) -> Result<OpenTable> {
-    let mut beside = RowNames::beside(path)?;
-    let mut table = open_or_beside(path, labels.is_some(), chosen, &mut beside)?;
+    let (mut table, beside) = open_with_names(path, labels.is_some(), chosen)?;
     table.require_unique_ids(path)?;
     let altered = table.mark.as_mut().map(|mark| mark.compare(&table.rows)).transpose()?;
     table.notes.extend(altered.flatten());
@@ -70,7 +69,7 @@ pub fn open_chosen(path: &Path, labels: Option<&Path>, chosen: &ChosenColumns) -
             table.notes.extend(names.replaced("label", rows(&own), beside.path()));
         }
         about.labels = Some(labels);
-    } else if let (Some(names), Some(own)) = (&beside, &about.labels) {
+    } else if let (None, Some(names), Some(own)) = (&chosen.label, &beside, &about.labels) {
         names.require_same("label", rows(own), path)?;
     }
     for names in [&given, &beside].into_iter().flatten() {
@@ -98,25 +97,29 @@ pub fn open_chosen(path: &Path, labels: Option<&Path>, chosen: &ChosenColumns) -
     Ok(table)
 }
 
-/// Opens the table itself. The chosen column of labels is in it, or in the names next to it, unless a file of labels is `given`.
-fn open_or_beside(
+/// Opens the table itself, and the names next to it. The chosen column of labels is in one of them, unless a file of labels is `given`.
+fn open_with_names(
     path: &Path,
     given: bool,
     chosen: &ChosenColumns,
-    beside: &mut Option<RowNames>,
-) -> Result<OpenTable> {
-    let without = || ChosenColumns { label: None, ..chosen.clone() };
-    let label = match &chosen.label {
-        Some(label) if !given => label,
-        _ => return open_alone(path, &without()),
-    };
-    match (open_alone(path, chosen), beside) {
-        (Err(Error { problem: Problem::NoLabelColumn { .. }, .. }), Some(names)) => {
-            names.choose_labels(label)?;
-            open_alone(path, &without())
-        }
-        (found, _) => found,
+) -> Result<(OpenTable, Option<RowNames>)> {
+    let without = ChosenColumns { label: None, ..chosen.clone() };
+    let wanted = chosen.label.as_deref().filter(|_| !given);
+    let found = open_alone(path, if wanted.is_some() { chosen } else { &without });
+    if let (Some(label), Err(Error { problem: Problem::NoLabelColumn { .. }, .. })) = (wanted, &found)
+        && let Some(mut names) = RowNames::beside(path)?
+    {
+        names.choose_labels(label)?;
+        let mut table = open_alone(path, &without)?;
+        table.about.labels = None;
+        return Ok((table, Some(names)));
     }
+    let table = found?;
+    // A table whose columns have names has its own; the file may belong to another table of the same name. Labels are worth a look.
+    let has_own = has_column_names(path);
+    let beside =
+        if has_own && (given || table.about.labels.is_some()) { None } else { RowNames::beside(path)? };
+    Ok((table, beside.filter(|names| !has_own || names.texts("label").is_some())))
 }
 
 /// All rows with their texts.

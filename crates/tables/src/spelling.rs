@@ -18,7 +18,7 @@ pub fn is_missing(name: &str) -> bool {
 
 /// Words for samples of no class, in small letters: those that programs write for a missing value, and those of data sets for the samples
 /// that belong to no class. Market-1501 has the label -1 for junk.
-const NO_CLASS: [&str; 24] = [
+const NO_CLASS: [&str; 31] = [
     "nan",
     "none",
     "null",
@@ -43,6 +43,14 @@ const NO_CLASS: [&str; 24] = [
     "clutter",
     "trash",
     "rejected",
+    "unassigned",
+    "unclassified",
+    "undefined",
+    "uncategorized",
+    "misc",
+    "miscellaneous",
+    // A folder of masks next to the folders of the classes.
+    "masks",
 ];
 
 /// Whether a name may mean that a sample has no class, but can also be a class: `None`, `null`, `-1`, `unknown`.
@@ -52,7 +60,12 @@ pub fn may_be_no_class(name: &str) -> bool {
     // `na` in small letters is a syllable and a chemical symbol.
     // Some data sets put such a folder first or last: `_trash`, `_background_noise_`.
     let word = letters.trim_matches('_');
-    name == "NA" || NO_CLASS.contains(&word)
+    // Others number their classes: `257.clutter`, `0_unknown`.
+    let rest = word.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let unnumbered =
+        if rest.len() < word.len() { rest.trim_start_matches(['.', '_', '-', ' ']) } else { word };
+    let is_word = unnumbered.starts_with(char::is_alphabetic) && NO_CLASS.contains(&unnumbered);
+    name == "NA" || NO_CLASS.contains(&word) || is_word
 }
 
 const CASE: &str = "in upper and lower case";
@@ -377,6 +390,11 @@ mod tests {
         for name in ["None", "null", "NA", "N/A", "-1", "-1.0", "Unknown", "?", "-", "other", "junk"] {
             assert!(may_be_no_class(name), "{name}");
         }
+        for name in ["257.clutter", "0_unknown", "00-Background", "12 misc", "unassigned", "masks", "_trash"]
+        {
+            assert!(may_be_no_class(name), "{name}");
+        }
+        assert!(!["7-", "3.mask", "0none1", "101_mother", "12"].into_iter().any(may_be_no_class));
         assert!(!["na", "nancy", "0", "1", "0000", "mother", "--"].into_iter().any(may_be_no_class));
     }
 

@@ -556,6 +556,13 @@ fn a_text_table_without_column_names_is_an_error() {
         let first = text.split(',').next().unwrap();
         assert!(problem.to_string().contains(&format!("a row of numbers ({first},")), "{problem}");
     }
+    // With labels or ids among the numbers, an error about columns would blame what is no name.
+    for text in ["0.1,0.25,cat\n0.3,0.5,dog\n", "a.png,0.5,-1e-3\nb.png,1,2\n", "0.1,cat\n0.3,dog\n"] {
+        let problem = folder.problem("a.csv", text);
+        let first = text.lines().next().unwrap();
+        let expected = format!("has no header: the first line ({first}, ...) seems to be a row");
+        assert!(problem.to_string().contains(&expected), "{problem}");
+    }
     // pandas uses such column names
     for text in ["0,1,2\n5,6,7\n", "1,2\n5,6\n", "label,0.5\na,1\n"] {
         assert_eq!(read_embeddings(&folder.file("a.csv", text)).unwrap().rows, 1, "{text}");

@@ -365,8 +365,10 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     place.write("some/stray.png", &png(1, 1));
     success(&embed(&place, "some", "some.csv"));
     assert_eq!(text(&place, "some.names.csv"), "id,label\nclass-0/00.png,class-0\nstray.png,\n");
+    // They are found next to it.
     let about = read_embeddings(&place.path().join("some.csv")).expect("a table").about;
-    assert_eq!((about.ids.map(|ids| ids.len()), about.labels), (Some(2), None));
+    let labels = Some(vec!["class-0".to_owned(), String::new()]);
+    assert_eq!((about.ids.map(|ids| ids.len()), about.labels), (Some(2), labels));
     place.write("named.csv", &list.replace(",0,g", ",north,g").into_bytes());
     success(&embed(&place, "named.csv", "named.npy"));
     assert!(

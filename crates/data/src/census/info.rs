@@ -422,6 +422,7 @@ mod tests {
     use super::*;
     use crate::FolderOptions;
     use crate::testing::put;
+    use widemargin_tables::ChosenColumns;
 
     #[test]
     fn bins_double_and_none_is_left_out() {
@@ -445,7 +446,8 @@ mod tests {
         let lines = lines.collect::<Vec<_>>().concat();
         put(&path, format!("label,split,x\n{lines}").as_bytes());
         let info = DataInfo::of(
-            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+            &Census::take(&path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {})
+                .unwrap(),
         );
         assert_eq!(info.details(WarningKind::SimilarNames), ["\"Cat\" = \"cat\""]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
@@ -457,7 +459,8 @@ mod tests {
         let path = folder.path().join("t.csv");
         put(&path, b"label,split,x\na_train,train,1\na_test,test,2\nb_train,train,3\nb_test,test,4\n");
         let info = DataInfo::of(
-            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+            &Census::take(&path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {})
+                .unwrap(),
         );
         assert!(info.details(WarningKind::Notes)[0].contains("2 of 2 classes of `test`"));
     }
@@ -468,7 +471,8 @@ mod tests {
         let path = folder.path().join("t.csv");
         put(&path, b"label,split,group,x\na,train,g,1\na,test,g,2\nnan,train,h,3\nb,test,i,4\n");
         let info = DataInfo::of(
-            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+            &Census::take(&path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {})
+                .unwrap(),
         );
         assert_eq!(info.details(WarningKind::GroupsAcrossParts), ["g"]);
         assert_eq!(info.details(WarningKind::MissingLabels), ["nan (1 samples)"]);
@@ -483,7 +487,8 @@ mod tests {
             b"id,label,split,x\na,1,train,1\nb,1,test,1\nc,2,train,2\nd,3,train,2\ne,1,train,0\nf,4,train,9\n",
         );
         let info = DataInfo::of(
-            &Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap(),
+            &Census::take(&path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {})
+                .unwrap(),
         );
         assert_eq!((info.kind, info.unit, info.samples), ("table of embeddings", "rows", 5));
         assert_eq!(info.parts.as_ref().unwrap()["test"], 1);

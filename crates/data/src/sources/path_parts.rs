@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use crate::testing::put;
     use crate::{Census, FolderOptions};
+    use widemargin_tables::ChosenColumns;
 
     fn samples(paths: &[&'static str]) -> Vec<Sample<'static>> {
         // The class is what is before the dash of the file name.
@@ -153,7 +154,8 @@ mod tests {
         let noted = |name: &str, text: &str| {
             let path = folder.path().join(name);
             put(&path, text.as_bytes());
-            let taken = Census::take(&path, None, &Default::default(), FolderOptions::default(), &|_, _| {});
+            let taken =
+                Census::take(&path, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {});
             taken.unwrap().notes.iter().any(|note| note.contains("named like parts (`Test`"))
         };
         let rows = ["Train/a/1.png,a", "Train/b/1.png,b", "Test/a/2.png,a", "Test/b/2.png,b"];

@@ -67,9 +67,13 @@ pub(super) fn open(file: &dyn ColumnFile, chosen: &ChosenColumns) -> Result<Open
     let width = embedding.columns().len() * 2 * size_of::<f32>() + size_of::<String>();
     memory::require(file.rows()?.into(), width as u128, path)?;
     let mut texts = TextBudget::new(file)?;
-    // Lists and groups that are not the embedding are not read.
-    let is_read =
-        |at: &usize| embedding.columns().contains(at) || file.columns()[*at].kind.without_text().is_none();
+    // Lists and groups that are neither the embedding nor should be names are not read.
+    let mut is_unknown = vec![false; names.len()];
+    columns.others(names.len()).for_each(|at| is_unknown[at] = true);
+    let is_read = |at: &usize| {
+        let is_text = file.columns()[*at].kind.without_text().is_none();
+        is_text || !is_unknown[*at] || embedding.columns().contains(at)
+    };
     let read: Vec<usize> = (0..names.len()).filter(is_read).collect();
     let mut place = vec![None; names.len()];
     read.iter().enumerate().for_each(|(nth, at)| place[*at] = Some(nth));

@@ -541,3 +541,27 @@ fn labels_of_several_fields_are_reported() {
         assert!(notes[0].contains("each combination is read as a class (3 classes)"), "{notes:?}");
     }
 }
+
+/// Labels that are not in a `.csv` are found next to it, as for a `.npy`.
+#[test]
+fn names_next_to_a_text_table_are_joined() {
+    let folder = Folder::new();
+    let path = folder.file("t.csv", "id,x0,x1\na,1,2\nb,3,4.5\n");
+    folder.file("t.names.csv", "id,label,camera\nb,dog,1\na,cat,0\n");
+    let table = open(&path).unwrap();
+    assert_eq!(table.about.labels.unwrap(), ["cat", "dog"]);
+    assert_eq!(table.about.cameras.unwrap(), ["0", "1"]);
+    // A table with labels has its own names, and a file without labels may be that of another table.
+    let path = folder.file("u.csv", "id,label,x0,x1\na,cat,1,2\nb,dog,3,4.5\n");
+    folder.file("u.names.csv", "id,label,camera\nb,dog,1\nother,bird,0\n");
+    let about = open(&path).unwrap().about;
+    assert_eq!((about.labels.unwrap(), about.cameras), (owned(&["cat", "dog"]), None));
+    // Other labels of it can be chosen.
+    folder.file("u.names.csv", "id,kind\nb,pet\na,wild\n");
+    let chosen = ChosenColumns { embedding: None, label: Some("kind".to_owned()) };
+    assert_eq!(open_chosen(&path, None, &chosen).unwrap().about.labels.unwrap(), ["wild", "pet"]);
+    // Labels that do not fit are an error: without them, nothing would say that the table has none.
+    folder.file("t.names.csv", "label\ncat\ndog\ncow\n");
+    let said = open(&folder.file("t.csv", "id,x0,x1\na,1,2\nb,3,4.5\n")).unwrap_err().to_string();
+    assert!(said.contains("t.names.csv: 3 names for 2 embeddings"), "{said}");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use widemargin_tables::ChosenColumns;
 
 use super::*;
 use crate::testing::{icc_profile, image, png_chunk, put};
@@ -368,7 +369,8 @@ fn a_folder_with_all_of_them_skips_counts_and_lists() {
     assert!(matches!(rejected, Error::TooManyBad { .. }), "{rejected}");
 
     // The census finds the same bad images, gives the properties of the others, and does not follow link loops.
-    let census = Census::take(root, None, &Default::default(), FolderOptions::default(), &|_, _| {}).unwrap();
+    let census =
+        Census::take(root, None, &ChosenColumns::default(), FolderOptions::default(), &|_, _| {}).unwrap();
     let mut counted: Vec<String> = census.bad.iter().map(|bad| name(&bad.path)).collect();
     counted.sort();
     assert_eq!(counted, listed);
