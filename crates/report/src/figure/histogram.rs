@@ -115,14 +115,20 @@ pub fn histogram_pair(figure: &HistogramPair) -> String {
             let (anchor, shift) = if room_right { (Anchor::Start, 5.0) } else { (Anchor::End, -5.0) };
             canvas.text(&label, (at + shift, 12.0), TEXT_SIZE, anchor, Colour::Ink);
         }
-        draw_tips(&mut canvas, panel, &both, &x, rect);
+        draw_tips(&mut canvas, (panel, score), &both, &x, rect);
         canvas.close();
     }
     canvas.finish()
 }
 
-/// Shows the range of the bin under the pointer, and its share of each kind of pair.
-fn draw_tips(canvas: &mut Canvas, panel: &HistogramPanel, both: &[Vec<f64>; 2], x: &Axis, rect: Rect) {
+/// Shows the range of the scores of the bin under the pointer, and its share of each kind of pair.
+fn draw_tips(
+    canvas: &mut Canvas,
+    (panel, score): (&HistogramPanel, &str),
+    both: &[Vec<f64>; 2],
+    x: &Axis,
+    rect: Rect,
+) {
     let decimals = (-(panel.edge(1) - panel.edge(0)).log10().floor()).clamp(0.0, 12.0) as usize;
     for bin in 0..panel.bins() {
         let [genuine, impostor] = both.each_ref().map(|shares| shares.get(bin).copied().unwrap_or(0.0));
@@ -132,7 +138,7 @@ fn draw_tips(canvas: &mut Canvas, panel: &HistogramPanel, both: &[Vec<f64>; 2], 
         let (low, high) = (panel.edge(bin), panel.edge(bin + 1));
         let (left, right) = (rect.width * x.place(low), rect.width * x.place(high));
         let text = format!(
-            "{low:.decimals$} to {high:.decimals$}\ngenuine pairs: {}\nimpostor pairs: {}",
+            "{score}: {low:.decimals$} to {high:.decimals$}\ngenuine pairs: {}\nimpostor pairs: {}",
             text::percent(genuine, 2),
             text::percent(impostor, 2)
         );
