@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
+use widemargin_objective::CatalogueEntry;
 use widemargin_train::Config;
 
 /// Most runs of a sweep, and most seeds of an objective; more are likely a typing error.
@@ -199,7 +200,7 @@ impl Plan {
             let twice = values
                 .iter()
                 .enumerate()
-                .find(|(at, value)| values[..*at].iter().any(|before| same(before, value)));
+                .find(|(at, value)| values[..*at].iter().any(|before| same(key, before, value)));
             if let Some((_, value)) = twice {
                 bail!("{key}: {value} is given twice; remove one of them");
             }
@@ -301,8 +302,13 @@ impl Axis {
 }
 
 /// Whether two values mean the same, as 1 and 1.0 do.
-fn same(one: &Value, other: &Value) -> bool {
+fn same(key: &str, one: &Value, other: &Value) -> bool {
     match (one, other) {
+        // Objectives have several spellings.
+        (Value::String(one), Value::String(other)) if key == "objective.name" => {
+            let name = |spelling: &str| CatalogueEntry::find(spelling).map(|entry| entry.name);
+            one == other || name(one).is_ok_and(|found| name(other) == Ok(found))
+        }
         (Value::Integer(whole), Value::Float(number)) | (Value::Float(number), Value::Integer(whole)) => {
             *whole as f64 == *number
         }
@@ -408,6 +414,8 @@ mod tests {
     #[test]
     fn impossible_plans_are_rejected() {
         let values = vec![Value::Integer(1), Value::Integer(2), Value::Float(2.0)];
+        let spellings = ["am-softmax", "arcface", "AM_Softmax"].map(|name| Value::String(name.to_owned()));
+        let spellings = Axis { key: "objective.name".to_owned(), values: spellings.to_vec() };
         let mixed = Axis { key: "training.epochs".to_owned(), values };
         for (grid, halving, expected) in [
             (vec![], None, "nothing to sweep"),
@@ -417,6 +425,7 @@ mod tests {
             (vec![axis("objective.margin", &[0.1]), axis("objective.margin", &[0.2])], None, "given twice"),
             (vec![axis("objective.margin", &[0.1, 0.2, 0.1])], None, "objective.margin: 0.1 is given twice"),
             (vec![mixed], None, "training.epochs: 2.0 is given twice"),
+            (vec![spellings], None, "objective.name: \"AM_Softmax\" is given twice"),
             (vec![axis("objective.margin", &[0.1, 7.0])], None, "objective.margin = 7"),
             (vec![axis("objective.margn", &[0.1])], None, "no parameter `margn`"),
             (vec![axis("training.epochs.x", &[1.0])], None, "epochs is not a section"),
