@@ -18,6 +18,9 @@ pub(crate) const CALIBRATION_FILE: &str = "calibration.json";
 /// The default false accept rate for which thresholds are chosen.
 pub(crate) const DEFAULT_FAR: f64 = 1e-3;
 
+/// A threshold that accepts fewer of the genuine pairs than this share gets a warning: it hardly ever says "same".
+const FEW_ACCEPTED: f64 = 0.5;
+
 /// The version of the file that this program writes and reads.
 const VERSION: u32 = 1;
 
@@ -151,6 +154,15 @@ impl SavedCalibration {
         let point = found.operating_point_at_threshold(threshold);
         if point.tar == 0.0 {
             warnings.push(format!("The threshold accepts none of the {} genuine pairs.", found.genuine));
+        } else if let ChosenFor::Far(far) = chosen_for
+            && point.tar < FEW_ACCEPTED
+        {
+            warnings.push(format!(
+                "The threshold accepts only {:.1} % of the {} genuine pairs. A higher false accept rate than {far:e} accepts more: choose one with \
+                 `eval calibrate --far`.",
+                100.0 * point.tar,
+                found.genuine
+            ));
         }
         let saved = Self {
             version: VERSION,
