@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         );
         say!("warning: {warning}");
         warnings.push(warning);
-        decision = Decision { threshold: decision.threshold, chosen_for: None, rates: None, odds: None };
+        decision = Decision::plain(decision.threshold);
     }
     warnings.extend(about);
     let answer = Answer {
@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         b: arguments.b.clone(),
         images,
         similarity,
-        threshold: (-1.0..=1.0).contains(&decision.threshold).then_some(decision.threshold),
+        threshold: decision.cosine(),
         same: similarity >= decision.threshold,
         far: decision.rates.map(|rates| rates.far),
         tar: decision.rates.map(|rates| rates.tar),

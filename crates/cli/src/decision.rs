@@ -28,7 +28,17 @@ impl Decision {
             (-1.0..=1.0).contains(&threshold),
             "--threshold: found {threshold}, expected a cosine from -1 to 1"
         );
-        Ok(Self { threshold, chosen_for: None, rates: None, odds: None })
+        Ok(Self::plain(threshold))
+    }
+
+    /// A threshold of which nothing else is known.
+    pub(crate) fn plain(threshold: f64) -> Self {
+        Self { threshold, chosen_for: None, rates: None, odds: None }
+    }
+
+    /// The threshold, if cosines lie on both sides of it.
+    pub(crate) fn cosine(&self) -> Option<f64> {
+        Some(self.threshold).filter(|threshold| (-1.0..=1.0).contains(threshold))
     }
 
     /// The threshold of a calibration. It is the best one for the share of pairs that makes its probability 50 %.
@@ -52,7 +62,7 @@ impl Decision {
     pub(crate) fn reason(&self, similarity: f64) -> String {
         let same = similarity >= self.threshold;
         let (cosine, threshold) = told_apart(similarity, self.threshold);
-        let compared = match ((-1.0..=1.0).contains(&self.threshold), same) {
+        let compared = match (self.cosine().is_some(), same) {
             // Equal numbers have equal digits.
             (true, true) => format!("{cosine} >= {threshold}"),
             (true, false) => format!("{cosine} < {threshold}"),

@@ -159,8 +159,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
     }
     let mut out = results();
     if arguments.json {
-        let threshold =
-            decision.map(|decision| decision.threshold).filter(|cosine| (-1.0..=1.0).contains(cosine));
+        let threshold = decision.as_ref().and_then(Decision::cosine);
         let (embeddings, rows) = (arguments.embeddings.as_path(), gallery.rows);
         let answer = Answer { embeddings, rows, k, threshold, queries: found, warnings };
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;

@@ -470,13 +470,10 @@ fn finish(
         Some(seeds) => write!(out, "{}", seeds.tables())?,
         None => writeln!(out, "{}", closing_table(runs))?,
     }
-    for line in closing_notes(runs) {
+    for line in closing_notes(runs, seeds.as_ref()) {
         writeln!(out, "{}", visible(&line))?;
     }
-    let sentences = match &seeds {
-        Some(seeds) => seeds.sentences(),
-        None => conclusions(runs.iter().map(|run| &run.report)),
-    };
+    let sentences = conclusions(runs.iter().map(|run| &run.report), seeds.as_ref());
     for sentence in &sentences {
         writeln!(out, "{}", visible(sentence))?;
     }

@@ -1,7 +1,7 @@
 // A headless browser, driven with the DevTools protocol over a pair of pipes: no library, no port.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -172,6 +172,16 @@ export class Page {
   async screenshot(clip) {
     const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: true, ...(clip ? { clip } : {}) });
     return Buffer.from(data, "base64");
+  }
+
+  /** Writes the header and each section of the page as NAME-SECTION.png to a folder. */
+  async sections(folder, name) {
+    mkdirSync(folder, { recursive: true });
+    const boxes = await this.value(`[["head", document.querySelector("header")], ...[...document.querySelectorAll("main > section")].map((section) => [section.id, section])].map(([id, part]) => {
+      const box = part.getBoundingClientRect();
+      return [id, { x: 0, y: box.top + scrollY, width: document.documentElement.clientWidth, height: box.height, scale: 1 }];
+    })`);
+    for (const [id, clip] of boxes) writeFileSync(join(folder, `${name}-${id}.png`), await this.screenshot(clip));
   }
 
   close() {

@@ -8,7 +8,7 @@
 // shown.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -256,21 +256,12 @@ async function looks(browser) {
           expect(figure.blank.length === 0, `${name}: empty numbers ${figure.blank.join(", ")}`);
           expect(!figure.words, `${name} shows '${figure.words}'`);
         }
-        if (given.screenshots) await screenshots(page, `${file.includes("zh") ? "zh" : "en"}-${size.name}-${scheme}`);
+        if (given.screenshots) await page.sections(given.screenshots, `${file.includes("zh") ? "zh" : "en"}-${size.name}-${scheme}`);
         quiet(where, page, file);
         await page.close();
       }
     }
   }
-}
-
-async function screenshots(page, name) {
-  mkdirSync(given.screenshots, { recursive: true });
-  const boxes = await page.value(`[["head", document.querySelector("header")], ...[...document.querySelectorAll("main > section")].map((section) => [section.id, section])].map(([id, part]) => {
-    const box = part.getBoundingClientRect();
-    return [id, { x: 0, y: box.top + scrollY, width: document.documentElement.clientWidth, height: box.height, scale: 1 }];
-  })`);
-  for (const [id, clip] of boxes) writeFileSync(join(given.screenshots, `${name}-${id}.png`), await page.screenshot(clip));
 }
 
 async function numbers(browser) {
@@ -570,7 +561,7 @@ async function scriptless(browser) {
         expect(found.widths[1] <= found.widths[0], `${where}: the content is ${found.widths[1]} pixels wide, the window ${found.widths[0]}`);
         expect(found.links.length === 1 && LANGUAGES.some((other) => other !== file && address(other) === found.links[0]), `${where}: no link to the other language`);
         expect(/rgb\((\d+)/.exec(found.background)[1] > 128 === (scheme === "light"), `${where}: the background is ${found.background}`);
-        if (given.screenshots && size === DESKTOP) await screenshots(page, `plain-${file.includes("zh") ? "zh" : "en"}-${scheme}`);
+        if (given.screenshots && size === DESKTOP) await page.sections(given.screenshots, `plain-${file.includes("zh") ? "zh" : "en"}-${scheme}`);
         quiet(where, page, file);
         await page.close();
       }

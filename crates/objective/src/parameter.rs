@@ -106,12 +106,8 @@ impl Domain {
                 numbers.map(Value::from)
             }
             Self::Points => {
-                let pair = |pair: &Value| -> Option<Value> {
-                    let numbers: Vec<f64> =
-                        pair.as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
-                    (numbers.len() == 2).then(|| numbers.into())
-                };
-                value.as_array()?.iter().map(pair).collect::<Option<Vec<Value>>>().map(Value::from)
+                let pairs = pairs(value)?.into_iter().map(|pair| Value::from(pair.to_vec()));
+                Some(pairs.collect())
             }
         }
     }
@@ -131,6 +127,15 @@ impl fmt::Display for Domain {
             Self::Points => f.write_str("a list of pairs of numbers, such as [[-1, -1.5], [1, 0.5]]"),
         }
     }
+}
+
+/// A list of pairs of numbers.
+fn pairs(value: &Value) -> Option<Vec<[f64; 2]>> {
+    let pair = |pair: &Value| {
+        let numbers: Vec<f64> = pair.as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
+        numbers.try_into().ok()
+    };
+    value.as_array()?.iter().map(pair).collect()
 }
 
 fn in_words(value: &Value) -> String {
@@ -211,11 +216,7 @@ impl Values {
     }
 
     pub(crate) fn points_if_given(&self, name: &str) -> Option<Vec<[f64; 2]>> {
-        let pair = |pair: &Value| {
-            let numbers: Vec<f64> = pair.as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
-            numbers.try_into().ok()
-        };
-        self.0.get(name)?.as_array()?.iter().map(pair).collect()
+        pairs(self.0.get(name)?)
     }
 
     pub(crate) fn interval(&self, name: &str) -> [f64; 2] {

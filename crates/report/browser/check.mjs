@@ -6,7 +6,7 @@
 // the console has no error and nothing is requested from a network. Values appear at the pointer, at a tap and with the arrow keys,
 // every figure can be saved as an SVG that can be read, axe-core finds no violation, and without scripts everything is there.
 
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -192,16 +192,6 @@ async function scriptless(browser) {
   }
 }
 
-async function screenshots(page, name) {
-  if (!given.screenshots) return;
-  mkdirSync(given.screenshots, { recursive: true });
-  const boxes = await page.value(`[["head", document.querySelector("header")], ...[...document.querySelectorAll("main > section")].map((section) => [section.id, section])].map(([id, part]) => {
-    const box = part.getBoundingClientRect();
-    return [id, { x: 0, y: box.top + scrollY, width: document.documentElement.clientWidth, height: box.height, scale: 1 }];
-  })`);
-  for (const [id, clip] of boxes) writeFileSync(join(given.screenshots, `${name}-${id}.png`), await page.screenshot(clip));
-}
-
 const browser = new Browser(given.browser);
 try {
   const bytes = statSync(positionals[0]).size;
@@ -214,7 +204,7 @@ try {
       const sections = await looks(browser, where, page, size);
       note(`${where}: ${sections.join(", ")}`);
       await access(page, where);
-      await screenshots(page, `${size.name}-${scheme}`);
+      if (given.screenshots) await page.sections(given.screenshots, `${size.name}-${scheme}`);
       await closed(page, where);
     }
   }

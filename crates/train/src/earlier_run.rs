@@ -57,10 +57,8 @@ impl EarlierRun {
         let before = self.config.model.weights_classes.clone();
         let before = before.map_or(WeightsClasses::None, WeightsClasses::Listed);
         let record = &self.record;
-        let chosen_by = match self.config.training.evaluate_every {
-            0 => Vec::new(),
-            _ => warm_start::validation_classes(&record.labels, &record.parts, &record.split),
-        };
+        let (labels, parts) = (&record.labels, &record.parts);
+        let chosen_by = warm_start::validation_classes(&self.config, labels, parts, &record.split);
         before.after_training(&record.data, &record.class_names, &record.split, &chosen_by)
     }
 

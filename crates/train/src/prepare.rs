@@ -159,10 +159,7 @@ impl Prepared {
         warnings.extend(left_out(&set));
         warnings.extend(weights.warnings(set.class_names(), &split, Origin::Weights));
         warnings.extend(embeddings.warnings(set.class_names(), &split, Origin::Embeddings));
-        let chosen_by = match config.training.evaluate_every {
-            0 => Vec::new(),
-            _ => warm_start::validation_classes(set.labels(), &parts, &split),
-        };
+        let chosen_by = warm_start::validation_classes(config, set.labels(), &parts, &split);
         let before = weights.with(&embeddings);
         let classes = before.after_training(set.name(), set.class_names(), &split, &chosen_by);
         let known_names = known_classes(&set, &split);

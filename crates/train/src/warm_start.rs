@@ -254,8 +254,17 @@ impl WeightsClasses {
     }
 }
 
-/// The classes of the validation part that is used: those of which no sample is trained on, and which are not evaluated at the end.
-pub(crate) fn validation_classes(labels: &[u32], parts: &[SplitPart], split: &OpenSetSplit) -> Vec<u32> {
+/// The validation classes by which a run with this configuration chooses its model: those of which no sample is trained on, and which are not
+/// evaluated at the end. None without evaluation during training.
+pub(crate) fn validation_classes(
+    config: &Config,
+    labels: &[u32],
+    parts: &[SplitPart],
+    split: &OpenSetSplit,
+) -> Vec<u32> {
+    if config.training.evaluate_every == 0 {
+        return Vec::new();
+    }
     let of_part = labels.iter().zip(parts).filter(|(_, part)| **part == SplitPart::Validation);
     let classes: BTreeSet<u32> = of_part
         .map(|(class, _)| *class)
@@ -420,7 +429,10 @@ mod tests {
             use SplitPart::{Out, Test, Train, Validation};
             [Train, Validation, Out, Validation, Test, Validation]
         });
-        let chosen = validation_classes(&labels, &parts, &split);
+        let mut config = Config::default();
+        assert!(validation_classes(&config, &labels, &parts, &split).is_empty(), "the part is not used");
+        config.training.evaluate_every = 1;
+        let chosen = validation_classes(&config, &labels, &parts, &split);
         assert_eq!(chosen, [3], "`w` has no validation sample, and `b` is trained on");
         let model = WeightsClasses::None.after_training("first", &all, &split, &[3, 4]).expect("short names");
         assert_eq!(model.validation, names(&["v", "w"]));

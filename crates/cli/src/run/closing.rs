@@ -49,10 +49,10 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
 }
 
 /// The lines below the table: what the baseline is, and the warnings.
-pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
+pub(crate) fn closing_notes(runs: &[EvaluatedRun], seeds: Option<&Seeds>) -> Vec<String> {
     let bases: Vec<&Untrained> = runs.iter().filter_map(|run| run.report.untrained.as_ref()).collect();
     let mut lines: Vec<String> = bases.first().map(|base| base.in_words()).into_iter().collect();
-    if !bases.is_empty() && Seeds::of(runs.iter().map(|run| &run.report)).is_none() {
+    if !bases.is_empty() && seeds.is_none() {
         lines.push(
             "gain: difference to that baseline, in percentage points except for AUC; positive is better."
                 .to_owned(),

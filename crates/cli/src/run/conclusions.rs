@@ -2,6 +2,7 @@
 //! whether that is better; `seeds.rs` compares several.
 
 use super::evaluated::RunReport;
+use super::seeds::Seeds;
 use std::cmp::Ordering;
 
 /// A caution that holds for every comparison.
@@ -21,7 +22,14 @@ const MEASURES: [Measure; 2] = [
 ];
 
 /// One sentence per objective after the first, which compares it with the first; then, if a margin did worse, what to try.
-pub(crate) fn conclusions<'a>(reports: impl Iterator<Item = &'a RunReport>) -> Vec<String> {
+/// With several seeds, the sentences are theirs.
+pub(crate) fn conclusions<'a>(
+    reports: impl Iterator<Item = &'a RunReport>,
+    seeds: Option<&Seeds>,
+) -> Vec<String> {
+    if let Some(seeds) = seeds {
+        return seeds.sentences();
+    }
     let reports: Vec<&RunReport> = reports.collect();
     let Some((first, others)) = reports.split_first().filter(|(_, others)| !others.is_empty()) else {
         return Vec::new();

@@ -52,10 +52,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
     let first_seed = runs.first().map(|run| run.report.seed);
     let shown: Vec<&EvaluatedRun> = runs.iter().filter(|run| Some(run.report.seed) == first_seed).collect();
     let names: Vec<&str> = shown.iter().map(|run| run.report.objective.as_str()).collect();
-    let mut notes = match &seeds {
-        Some(seeds) => seeds.sentences(),
-        None => conclusions(runs.iter().map(|run| &run.report)),
-    };
+    let mut notes = conclusions(runs.iter().map(|run| &run.report), seeds.as_ref());
     if seeds.is_some() {
         notes.push(FIRST_SEED.to_owned());
     }

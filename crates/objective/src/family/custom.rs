@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::share::share_of;
 use crate::error::{Error, Result};
 
 /// A function of the target's similarity.
@@ -60,11 +61,7 @@ impl CustomMargin {
 
     /// Value and derivative at a similarity, interpolated between no margin and the full margin by the share.
     pub(super) fn at(&self, similarity: f64) -> (f64, f64) {
-        let (value, slope) = ((self.value)(similarity), (self.derivative)(similarity));
-        if self.share == 1.0 {
-            return (value, slope);
-        }
-        (similarity + self.share * (value - similarity), 1.0 + self.share * (slope - 1.0))
+        share_of(similarity, self.share, ((self.value)(similarity), (self.derivative)(similarity)))
     }
 
     /// Compares the derivative with central differences. Kinks, where the derivative jumps, are left out.

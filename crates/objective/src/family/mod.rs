@@ -7,6 +7,7 @@ mod margin;
 mod objective;
 mod points;
 mod presets;
+mod share;
 
 pub use axes::{Link, Pool, Score};
 pub use competitors::Competitors;

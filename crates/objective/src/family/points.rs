@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::share::share_of;
 use crate::bounds;
 use crate::error::{Error, Result};
 
@@ -113,7 +114,7 @@ impl PointMargin {
         let slope =
             6.0 * t * rest * (y1 - y0) / width + d0 * rest * (1.0 - 3.0 * t) + d1 * t * (3.0 * t - 2.0);
         let value = value + slope * (cosine - inside);
-        (cosine + self.share * (value - cosine), 1.0 + self.share * (slope - 1.0))
+        share_of(cosine, self.share, (value, slope))
     }
 }
 
