@@ -20,9 +20,10 @@ PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 
 
 def changes(default):
-    """The sweep: name and flags, from the configuration that the recipe chose."""
+    """The sweep: name, and flags or lines of a configuration, from the configuration that the recipe chose."""
     data, epochs = default["data"], default["training"]["epochs"]
     side, rate, batch = data["height"], default["optimiser"]["learning_rate"], default["sampler"]["batch"]
+    shift = default["augment"]["pad_and_crop"]
     margin = default["objective"].get("margin")
     found = {
         "epochs / 2": ["--epochs", max(1, epochs // 2)],
@@ -36,13 +37,20 @@ def changes(default):
         found["margin x 1.5"] = ["--margin", 1.5 * margin]
     if os.path.isdir(data["path"]):
         found["size x 3/4"] = ["--size", side * 3 // 4]
-        found["size x 3/2"] = ["--size", side * 3 // 2]
+        found["size x 4/3"] = ["--size", side * 4 // 3]
+        found["shifts only"] = ["[augment]", "flip = false", f"pad_and_crop = {shift}"]
+        found["resized crops"] = ["[augment]", "flip = false", "resized_crop = [0.5, 1.0]", "brightness = 0.3", "contrast = 0.3",
+                                  "saturation = 0.3"]
     return found
 
 
 def train(data, out, flags, seed):
     report = os.path.join(out, "report.json")
     if not os.path.exists(report):
+        if flags and flags[0] == "[augment]":
+            with open(out + ".toml", "w", encoding="utf-8") as file:
+                file.write("\n".join(flags) + "\n")
+            flags = ["--config", out + ".toml"]
         command = [PROGRAM, "train", "--data", data, "--out", out, "--seed", seed, *flags]
         subprocess.run([str(part) for part in command], check=True, capture_output=True)
     with open(report, encoding="utf-8") as file:

@@ -22,6 +22,13 @@ pub(crate) mod heading {
     pub(crate) const VALIDATION: &str = "Evaluation during training";
     pub(crate) const GRID: &str = "Values to try";
     pub(crate) const HALVING: &str = "Successive halving";
+    pub(crate) const INPUT: &str = "Input";
+    pub(crate) const GALLERY: &str = "Gallery";
+    pub(crate) const PAIRS: &str = "Pairs";
+    pub(crate) const METHOD: &str = "Method";
+    pub(crate) const MEASURES: &str = "Measures";
+    pub(crate) const DECISION: &str = "Decision";
+    pub(crate) const OUTPUT: &str = "Output";
 }
 
 /// A share, as in `0.1%` or `0.001`.
@@ -41,6 +48,13 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
     })
 }
 
+/// The names of an enum in a configuration file.
+pub(crate) fn names_of<Name: DeserializeOwned>() -> Vec<String> {
+    // The error for a word that is no name lists them in backquotes.
+    let said = one_of::<Name>("").err().unwrap_or_default();
+    said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
 /// Rejects the first of these flags that was given, because it has no effect with `others`.
 pub(crate) fn without_effect(flags: &[(&str, bool)], others: &str) -> anyhow::Result<()> {
     let given = flags.iter().find(|(_, given)| *given);
@@ -52,13 +66,13 @@ pub(crate) fn without_effect(flags: &[(&str, bool)], others: &str) -> anyhow::Re
 pub(crate) struct ColumnArguments {
     /// Columns of the embedding in a .csv, .parquet, .arrow or .feather, such as 'e*' or '!age' [default: all; a name unlike the others is an
     /// error]
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "PATTERN")]
     columns: Option<ColumnPattern>,
     /// Column of lists with the embedding, or array of a .npz or .safetensors [default: that of a usual name, such as `embedding`]
-    #[arg(long, value_name = "NAME", conflicts_with = "columns")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "NAME", conflicts_with = "columns")]
     embedding_column: Option<String>,
     /// Column of the labels, in the file of --labels or else in the table [default: label]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "NAME")]
     label_column: Option<String>,
 }
 
@@ -168,6 +182,8 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_configuration() {
+        assert_eq!(names_of::<PrecisionName>(), ["full", "mixed"]);
+        assert_eq!(names_of::<SamplerName>(), ["shuffled", "class-balanced", "by-frequency"]);
         assert_eq!(one_of("class-balanced"), Ok(SamplerName::ClassBalanced));
         assert_eq!(one_of("mixed"), Ok(PrecisionName::Mixed));
         assert_eq!(one_of("deepest"), Ok(ClassFolder::Deepest));

@@ -120,7 +120,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     }
     let images = [sides[0].len(), sides[1].len()];
     let templates = saved.as_ref().map(|saved| saved.templates);
-    let calibration_applies = templates.map(|templates| applies(templates, images)).transpose()?;
+    let of_this_kind = templates.map(|templates| applies(templates, images)).transpose()?;
+    let fits = saved.as_ref().is_none_or(SavedCalibration::fits);
     let calibrated_on = templates.map(calibrated_on);
     let mut decision = match given {
         Some(given) => given,
@@ -135,7 +136,11 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         say!("warning: {warning}");
     }
     warnings.extend(in_any_case);
-    if let (Some(kind), Some(false)) = (&calibrated_on, calibration_applies) {
+    if !fits {
+        // A warning says why.
+        decision = Decision::plain(decision.threshold);
+    }
+    if let (Some(kind), Some(false)) = (&calibrated_on, of_this_kind) {
         let warning = format!(
             "The calibration was fitted to {kind}. Here, a side is the mean of several images, whose cosines are higher, so its error rates and \
              probabilities do not hold, and the threshold may be too low. Give a --threshold that was chosen for such means."
@@ -157,7 +162,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         probability: decision.probability(similarity),
         prior: decision.odds.map(|(prior, _)| prior),
         calibrated_on,
-        calibration_applies,
+        calibration_applies: of_this_kind.map(|applies| applies && fits),
         warnings,
     };
     let mut out = results();

@@ -41,7 +41,9 @@ const RUNS: [(&str, Option<f64>); 5] = [
 ];
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin explain -o explain/ --lang en")]
+#[command(
+    after_help = "Examples:\n  widemargin explain -o explain/ --lang en\n  widemargin explain -o explain/ --lang zh"
+)]
 pub(crate) struct ExplainArguments {
     /// Folder for the page, created if missing; pages of an earlier `explain` are replaced
     #[arg(short, long, value_name = "DIR", default_value = "explain")]

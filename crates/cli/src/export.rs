@@ -13,7 +13,9 @@ use widemargin_durable::check_file;
 use widemargin_onnx::{Calibration, Input, Metadata};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin export --model runs/mine -o mine.onnx")]
+#[command(
+    after_help = "Examples:\n  widemargin export --model runs/mine -o mine.onnx\n  widemargin export --model runs/mine --flip -o flipped.onnx --json"
+)]
 pub(crate) struct ExportArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
@@ -63,13 +65,22 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     for warning in saved.iter().flat_map(|saved| &saved.warnings) {
         say!("warning: calibration: {warning}");
     }
-    let calibration = saved.map(|saved| Calibration {
+    let fits = saved.as_ref().is_none_or(SavedCalibration::fits);
+    ensure!(
+        fits || arguments.calibration.is_none(),
+        "--calibration: found one of embeddings that were made {} --flip, expected one of those that the exported model computes: embed with the same \
+         flags, and calibrate with `eval calibrate`",
+        if arguments.flip { "without" } else { "with" }
+    );
+    // A threshold of other embeddings would be used by programs that cannot know that it does not hold.
+    let calibration = saved.filter(SavedCalibration::fits).map(|saved| Calibration {
         threshold: saved.threshold,
         slope: saved.calibration.slope(),
         offset: saved.calibration.offset(),
+        warnings: saved.warnings,
     });
-    let bytes = widemargin_onnx::write(file, &model, calibration)?;
-    let metadata = widemargin_onnx::metadata(&model, calibration);
+    let bytes = widemargin_onnx::write(file, &model, calibration.clone())?;
+    let metadata = widemargin_onnx::metadata(&model, calibration.clone());
     let mut out = results();
     if arguments.json {
         let written = Written { file: file.clone(), bytes, metadata };
@@ -91,6 +102,11 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     writeln!(out, "output {}: [batch, {}], each row of length one{flip}", output.name, output.dimension)?;
     match calibration {
         Some(found) => writeln!(out, "same if cosine >= {:.4}", found.threshold)?,
+        None if !fits => writeln!(
+            out,
+            "the calibration of the run is not one of such embeddings, so the file contains no threshold; to add one: embed --flip, eval calibrate, and \
+             export --calibration"
+        )?,
         None => writeln!(out, "the model has no calibration.json, so the file contains no threshold")?,
     }
     Ok(ExitCode::SUCCESS)

@@ -37,7 +37,9 @@ pub(crate) struct LossArguments {
 #[derive(Subcommand)]
 enum LossCommand {
     /// Check losses and gradients against reference values of another framework
-    #[command(after_help = "Exit status: 0 agreement, 1 a case differs, 2 error or unknown objective.")]
+    #[command(
+        after_help = "Exit status: 0 agreement, 1 a case differs, 2 error or unknown objective.\n\nExample:\n  widemargin loss check cases.json"
+    )]
     Check(CheckArguments),
 }
 

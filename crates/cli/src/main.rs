@@ -86,7 +86,10 @@ enum Command {
     /// Find an image's nearest neighbours in a file of embeddings
     Nearest(nearest::NearestArguments),
     /// Evaluate embeddings from any program
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  widemargin eval all embeddings.npy --labels labels.csv\n  widemargin eval verification --help"
+    )]
     Eval(eval::EvalCommand),
     /// Recommend a scale and a margin for a number of classes
     Suggest(suggest::SuggestArguments),
@@ -95,10 +98,16 @@ enum Command {
     /// Write the derivation from the hinge to AM-Softmax as an interactive page
     Explain(explain::ExplainArguments),
     /// Create, inspect and split data sets
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  widemargin data info images/\n  widemargin data split --help"
+    )]
     Data(data::DataCommand),
     /// Benchmark the head and training on this machine
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  widemargin bench train --backbone resnet18 --size 112 --batch 32\n  widemargin bench head --help"
+    )]
     Bench(bench::BenchCommand),
     /// Print a script that completes commands and flags in a shell
     #[command(
@@ -172,8 +181,17 @@ fn parsed(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, clap::
     let arguments: Vec<OsString> = arguments.collect();
     let plain = arguments.iter().any(|argument| argument == "--no-color");
     let colours = if plain { ColorChoice::Never } else { ColorChoice::Auto };
-    let found = Arguments::command().color(colours).try_get_matches_from(&arguments)?;
+    let found = adjusted(Arguments::command()).color(colours).try_get_matches_from(&arguments)?;
     Arguments::from_arg_matches(&found)
+}
+
+/// A command whose flags may have negative numbers, so that the error for `--minutes -3` is about the range, and which has the version of the program.
+fn adjusted(command: clap::Command) -> clap::Command {
+    let with_numbers = |argument: clap::Arg| {
+        let takes_value = !argument.is_positional() && argument.get_action().takes_values();
+        if takes_value { argument.allow_negative_numbers(true) } else { argument }
+    };
+    command.display_name(PROGRAM).mut_args(with_numbers).mut_subcommands(adjusted)
 }
 
 /// The instruction sets in use.
@@ -234,6 +252,16 @@ fn plainer(message: &str) -> String {
         if text.starts_with(&format!("error: unexpected argument '{unknown}' found")) {
             text = format!("error: unexpected argument '{unknown}' found\n\n  tip: {advice}\n");
         }
+    }
+    let trains =
+        ["train", "sweep"].iter().any(|command| text.contains(&format!("Usage: {PROGRAM} {command} ")));
+    if let Some((path, _)) =
+        text.strip_prefix("error: unexpected argument '").and_then(|rest| rest.split_once('\''))
+        && trains
+        && !path.starts_with('-')
+    {
+        text =
+            format!("error: unexpected argument '{path}' found\n\n  tip: give the data with --data {path}\n");
     }
     text
 }

@@ -3,7 +3,7 @@
 //! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
-use crate::arguments::{ColumnArguments, without_effect};
+use crate::arguments::{ColumnArguments, heading, without_effect};
 use crate::calibration::SavedCalibration;
 use crate::decision::Decision;
 use crate::embed::{mark_of, require_made_by};
@@ -36,21 +36,21 @@ pub(crate) struct NearestArguments {
     #[arg(long, value_name = "RUN", required_unless_present = "row")]
     model: Option<PathBuf>,
     /// Embeddings to search: .npy, .npz, .safetensors, .csv, .parquet, .arrow or .feather, with ids and labels in the file or in NAME.names.csv
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     embeddings: PathBuf,
     /// Labels of the embeddings, one per row, if the file does not contain them
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     columns: ColumnArguments,
-    /// The same for tables of queries
-    #[arg(long, value_name = "PATTERN", requires = "queries", conflicts_with = "row")]
+    /// Columns of the vectors in tables of queries, such as 'e*'; a column of lists by its name
+    #[arg(help_heading = heading::INPUT, long, value_name = "PATTERN", requires = "queries", conflicts_with = "row")]
     query_columns: Option<ColumnPattern>,
     /// Answer "unknown" for a query whose nearest neighbour has a lower cosine [default: the threshold of the calibration]
-    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    #[arg(help_heading = heading::DECISION, long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Calibration file from `eval calibrate`, of single embeddings [default: calibration.json of the run]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["threshold", "row"])]
+    #[arg(help_heading = heading::DECISION, long, value_name = "FILE", conflicts_with_all = ["threshold", "row"])]
     calibration: Option<PathBuf>,
     /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
@@ -141,7 +141,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
             let (model, unfinished) = loaded::load(path, arguments.flip)?;
             let (of_model, of_calibration) = match given {
                 Some(_) => (None, Vec::new()),
-                None => calibrated(arguments, &model, path, others)?,
+                None => calibrated(arguments, &model, path, (others, gallery.mark.is_some()))?,
             };
             let (found, about) = by_model(arguments, (&model, path), &gallery, &searched)?;
             (found, given.or(of_model), [unfinished.into_iter().collect(), of_calibration, about].concat())
@@ -186,12 +186,13 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     Ok(table)
 }
 
-/// The threshold of the given calibration, or of that of the run in `path` if it has one; and warnings about it. `rows` are searched.
+/// The threshold of the given calibration, or of that of the run in `path` if it has one; and warnings about it. `rows` are searched. Its rates are
+/// those of the search only if the file states its model.
 fn calibrated(
     arguments: &NearestArguments,
     model: &Model,
     path: &Path,
-    rows: usize,
+    (rows, is_stated): (usize, bool),
 ) -> anyhow::Result<(Option<Decision>, Vec<String>)> {
     let Some(saved) = SavedCalibration::of_model(model, path, arguments.calibration.as_deref())? else {
         return Ok((None, Vec::new()));
@@ -200,7 +201,11 @@ fn calibrated(
         saved.templates.is_none(),
         "--calibration: found a calibration of templates, expected one of single embeddings, which are searched"
     );
-    let decision = Decision::of_calibration(&saved);
+    let decision = if saved.fits() && is_stated {
+        Decision::of_calibration(&saved)
+    } else {
+        Decision::plain(saved.threshold)
+    };
     let mut about: Vec<String> =
         saved.warnings.into_iter().map(|warning| format!("calibration: {warning}")).collect();
     about.extend(decision.in_any_case());

@@ -145,12 +145,7 @@ impl Observer for Bar {
         );
         // Objectives on pairs have no class centres, and so no such values.
         if self.accuracy.is_finite() {
-            let _ = write!(
-                message,
-                "  accuracy {:.1} %  target cosine {:.3}",
-                100.0 * self.accuracy,
-                self.cosine
-            );
+            let _ = write!(message, "  accuracy {:.1} %  cosine {:.3}", 100.0 * self.accuracy, self.cosine);
         }
         if bar.is_hidden() {
             let all = bar.length().unwrap_or_default();

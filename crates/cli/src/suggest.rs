@@ -1,15 +1,19 @@
 //! `widemargin suggest`: recommended scale and margin for a number of classes, with the bounds they follow from.
 
-use crate::say::results;
+use crate::say::{results, sentence};
 use anyhow::Context;
 use clap::Args;
+use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
 use widemargin_objective::{Suggestion, suggest};
 use widemargin_report::table::{Column, Table};
+use widemargin_train::config::{Amount, ObjectiveConfig};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin suggest --classes 10000 --dim 512")]
+#[command(
+    after_help = "Examples:\n  widemargin suggest --classes 10000 --dim 512\n  widemargin suggest --classes 10000 --dim 512 --probability 0.999 --json"
+)]
 pub(crate) struct SuggestArguments {
     /// Number of training classes
     #[arg(long)]
@@ -25,15 +29,40 @@ pub(crate) struct SuggestArguments {
     json: bool,
 }
 
+/// The JSON output.
+#[derive(Serialize)]
+struct Output {
+    #[serde(flatten)]
+    found: Suggestion,
+    /// The margin that `train --margin auto` uses for AM-Softmax.
+    auto_margin: Option<f64>,
+}
+
 pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
     let found = suggest(arguments.classes, arguments.dim, arguments.probability)?;
+    let auto_margin = auto_margin(arguments.classes, arguments.dim)?;
     let mut out = results();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&found).context("writing the results")?)?;
-    } else {
-        write!(out, "{}", in_words(&found))?;
+        let output = Output { found, auto_margin };
+        writeln!(out, "{}", serde_json::to_string(&output).context("writing the results")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    write!(out, "{}", in_words(&found))?;
+    if let Some(margin) = auto_margin.filter(|margin| *margin < found.margin) {
+        let words = format!(
+            "With so few classes, `train --margin auto` uses {margin}: a larger margin discards what would separate new classes from each other."
+        );
+        write!(out, "{}", sentence(&words))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The margin of AM-Softmax that a run with `margin = "auto"` uses.
+fn auto_margin(classes: usize, dim: usize) -> anyhow::Result<Option<f64>> {
+    let mut objective = ObjectiveConfig::default();
+    objective.set("margin", Some(Amount::Auto));
+    objective.resolve(classes, dim)?;
+    Ok(objective.parameters.get("margin").and_then(serde_json::Value::as_f64))
 }
 
 fn in_words(s: &Suggestion) -> String {
@@ -47,15 +76,15 @@ fn in_words(s: &Suggestion) -> String {
     row(
         "smallest scale, no margin",
         format!("{:.2}", s.scale_without_margin),
-        "lower scales cannot reach the probability, even with ideal centres",
+        "lower ones cannot reach the probability",
     );
     row(
         "sufficient scale, margin",
         s.scale_with_margin.map_or("none".to_owned(), |scale| format!("{scale:.2}")),
         if s.scale_with_margin.is_some() {
-            "some arrangement reaches the probability with the margin"
+            "enough to reach the probability"
         } else {
-            "no scale is known to reach the probability with the margin"
+            "no scale is known to reach it"
         },
     );
     row("AdaCos fixed scale", format!("{:.2}", s.adacos_scale), "sqrt(2) ln(C - 1), for comparison");
@@ -63,29 +92,21 @@ fn in_words(s: &Suggestion) -> String {
         "largest margin",
         format!("{:.4}", s.margin_bound.largest),
         if s.margin_bound.attained {
-            "attained by some arrangement of the centres"
+            "attained by some arrangement"
         } else {
             "an upper bound; not known to be attained"
         },
     );
     if !s.margin_bound.attained {
-        row(
-            "reachable margin",
-            format!("{:.4}", s.reachable_margin),
-            "some arrangement of the centres certainly meets it",
-        );
+        row("reachable margin", format!("{:.4}", s.reachable_margin), "some arrangement certainly meets it");
     }
     row("loss, lower bound", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
     row(
         "probability, reachable",
         probability(s.reachable_probability),
-        "some arrangement certainly gives it at this scale and margin",
+        "some arrangement certainly gives it",
     );
-    row(
-        "probability, upper bound",
-        probability((-s.loss_floor).exp()),
-        "no arrangement gives more at this scale and margin",
-    );
+    row("probability, upper bound", probability((-s.loss_floor).exp()), "no arrangement gives more");
     let mut text = format!(
         "{} classes in {} dimensions; target probability {}\n\n{}",
         s.classes,

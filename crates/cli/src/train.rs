@@ -5,7 +5,7 @@ use crate::run::{
     AccuracyBy, Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Seeds, Session, absolute,
     closing_notes, closing_table, conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
 };
-use crate::say::{results, say, shown};
+use crate::say::{results, say, sentence, shown};
 use crate::sweep::{self, Comparison};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -17,7 +17,6 @@ use std::time::Duration;
 use widemargin_data::{Labelled, ResizeMode};
 use widemargin_durable::check_folder;
 use widemargin_model::BackboneName;
-use widemargin_report::terminal::visible;
 use widemargin_train::config::{Amount, Difference, KeptModel, PrecisionName, SamplerName};
 use widemargin_train::{Change, Config, Prepared, Recipe, RunFolder};
 
@@ -215,6 +214,7 @@ impl TrainArguments {
             None => self.run.configuration(applied, &self.given(), !self.compare.is_empty())?,
         };
         self.require_sampler_flags(config.sampler.name)?;
+        self.require_evaluations(config.training.evaluate_every)?;
         let mut short = self.run.shortened(config);
         short.sampler.batch = self.batch.unwrap_or(short.sampler.batch);
         Ok((short, recipe))
@@ -255,6 +255,12 @@ impl TrainArguments {
         )?;
         let power = self.sampling_power.is_some() && name != SamplerName::ByFrequency;
         without_effect(&[("--sampling-power", power)], "without --sampler by-frequency")
+    }
+
+    /// Rejects the flags on evaluations during training if there are none.
+    fn require_evaluations(&self, every: usize) -> anyhow::Result<()> {
+        let given = [("--patience", self.patience.is_some()), ("--keep", self.keep.is_some())];
+        if every > 0 { Ok(()) } else { without_effect(&given, "without --evaluate-every") }
     }
 
     /// The configuration `config` with the flags that only `train` has.
@@ -463,7 +469,7 @@ fn finish(
         return Ok(());
     }
     if let Some(run) = runs.first() {
-        writeln!(out, "Evaluated on {}.\n", visible(&evaluated_on(&run.report)))?;
+        writeln!(out, "{}", sentence(&format!("Evaluated on {}.", evaluated_on(&run.report))))?;
     }
     let seeds = Seeds::of(runs.iter().map(|run| &run.report));
     match &seeds {
@@ -471,14 +477,14 @@ fn finish(
         None => writeln!(out, "{}", closing_table(runs))?,
     }
     for line in closing_notes(runs, seeds.as_ref()) {
-        writeln!(out, "{}", visible(&line))?;
+        write!(out, "{}", sentence(&line))?;
     }
     let sentences = conclusions(runs.iter().map(|run| &run.report), seeds.as_ref());
-    for sentence in &sentences {
-        writeln!(out, "{}", visible(sentence))?;
+    for line in &sentences {
+        write!(out, "{}", sentence(line))?;
     }
     if seeds.is_none() && !sentences.is_empty() {
-        writeln!(out, "{ONE_SEED}\n")?;
+        writeln!(out, "{}", sentence(ONE_SEED))?;
     }
     writeln!(out, "Report: {}", shown(&folder.join("report.html")))?;
     // Last, where it is seen.
@@ -489,7 +495,7 @@ fn finish(
                 (_, None) => format!("{}: ", run.report.objective),
                 (_, Some(_)) => format!("{}, seed {}: ", run.report.objective, run.report.seed),
             };
-            writeln!(out, "{}", visible(&format!("{of}{verdict}")))?;
+            write!(out, "{}", sentence(&format!("{of}{verdict}")))?;
         }
     }
     Ok(())

@@ -497,7 +497,13 @@ fn scale_and_margin_are_suggested_and_taken() {
     success(&output);
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
     let output = place.run(&["suggest", "--classes", "7", "--dim", "4"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("smallest scale, no margin"));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("smallest scale, no margin") && told.contains("`train --margin auto` uses 0.1"),
+        "{told}"
+    );
+    assert!(told.lines().filter(|line| line.contains("  ")).all(|line| line.chars().count() <= 80), "{told}");
+    assert_eq!(figures["auto_margin"], 0.1);
     place.refused(&["suggest", "--classes", "1", "--dim", "4"], &["classes is 1", "2 or more"]);
 
     let output = place.run(&[

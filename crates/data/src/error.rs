@@ -376,12 +376,17 @@ pub enum Error {
         expected: String,
     },
     /// A class name that does not occur in the data.
-    #[error("unseen classes: the data has no class {name:?}{}", .suggestion.as_ref().map(|near| meant(name, near)).unwrap_or_default())]
+    #[error(
+        "unseen classes: the data has no class {name:?}{}",
+        .suggestion.as_ref().map_or_else(|| format!("; its classes are {classes}"), |near| meant(name, near))
+    )]
     UnknownClass {
         /// The name that was given.
         name: String,
         /// The most similar class name, if one is similar.
         suggestion: Option<String>,
+        /// The first names of classes.
+        classes: String,
     },
     /// The name of a class that the data has, but without a usable image.
     #[error(

@@ -15,6 +15,9 @@ use crate::model::{Fingerprint, Model};
 /// Name of the model file in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
 
+/// File of the model with the trained weights themselves, in the folder of a run whose model has averaged weights.
+pub const UNAVERAGED_FILE: &str = "unaveraged.safetensors";
+
 /// The only key of the metadata, so that the same model gives the same bytes.
 const KEY: &str = tensors::METADATA_KEY;
 

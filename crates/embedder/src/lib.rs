@@ -11,7 +11,7 @@ mod trained_samples;
 
 pub use description::{Description, Takes};
 pub use error::{Error, Result};
-pub use file::MODEL_FILE;
+pub use file::{MODEL_FILE, UNAVERAGED_FILE};
 pub use model::{Fingerprint, Model};
 pub use trained_samples::TrainedSamples;
 pub use widemargin_tables::TrainingClasses;

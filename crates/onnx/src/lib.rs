@@ -81,15 +81,20 @@ mod tests {
             columns: None,
         };
         let model = Model::new(description, &parameters::parameters(&weights)).unwrap();
-        let calibration = Some(Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 });
+        let calibration = Some(Calibration {
+            threshold: 0.25,
+            slope: 9.5,
+            offset: -3.0,
+            warnings: vec!["Few pairs.".to_owned()],
+        });
 
-        let bytes = encode(&model, calibration).unwrap();
-        assert_eq!(bytes, encode(&model, calibration).unwrap(), "the same bytes");
+        let bytes = encode(&model, calibration.clone()).unwrap();
+        assert_eq!(bytes, encode(&model, calibration.clone()).unwrap(), "the same bytes");
         let file = messages::Model::decode(bytes.as_slice()).unwrap();
         assert_eq!(file.metadata_props.len(), 1);
         assert_eq!(file.metadata_props[0].key, METADATA_KEY);
         let read: Metadata = serde_json::from_str(&file.metadata_props[0].value).unwrap();
-        assert_eq!(read, metadata(&model, calibration));
+        assert_eq!(read, metadata(&model, calibration.clone()));
         assert_eq!(read.calibration, calibration);
         assert!(
             matches!(&read.input, Input::Images { channels: 3, height: 24, width: 17, colour, .. } if colour == "RGB"),

@@ -103,7 +103,7 @@ pub struct InputNormalisation {
 }
 
 /// From the cosine of two embeddings to a decision and a likelihood ratio.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// The lowest cosine accepted as the same class.
     pub threshold: f64,
@@ -111,6 +111,10 @@ pub struct Calibration {
     pub slope: f64,
     /// See `slope`.
     pub offset: f64,
+    /// What a user must know about the threshold, such as that it was chosen from few pairs or that the model should not be used, as whole
+    /// sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The metadata of the ONNX file of `model`.

@@ -15,7 +15,8 @@ const SAMPLES: usize = 3;
 
 const HUGE: f32 = 1e24;
 
-const CALIBRATION: Calibration = Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 };
+const CALIBRATION: Calibration =
+    Calibration { threshold: 0.25, slope: 9.5, offset: -3.0, warnings: Vec::new() };
 
 /// A model with weights as after training: none has its initial value.
 fn model(name: BackboneName, takes: Takes) -> Model {

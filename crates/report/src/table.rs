@@ -16,6 +16,9 @@ pub enum Align {
     Right,
 }
 
+/// Characters per line of a usual terminal. A table that would be wider gets headings of two lines.
+const LINE: usize = 80;
+
 /// The heading and alignment of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -64,7 +67,8 @@ impl Table {
         self
     }
 
-    /// The table as lines without trailing spaces: headings, a rule, rows.
+    /// The table as lines without trailing spaces: headings, a rule, rows. In a table wider than 80 characters, a heading that is wider than the cells
+    /// below it has two lines.
     ///
     /// Line breaks, tabs and other control characters in cells are escaped ([`visible`]), so that a name from a file cannot break the
     /// table or control the terminal.
@@ -72,15 +76,27 @@ impl Table {
         let shown = |cell: &String| visible(cell).into_owned();
         let headings: Vec<String> = self.columns.iter().map(|column| shown(&column.heading)).collect();
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| {
-                let cells = rows.iter().filter_map(|row| row.get(at));
-                cells.chain([&headings[at]]).map(|cell| cell.chars().count()).max().unwrap_or(0)
-            })
+        let length = |text: &String| text.chars().count();
+        let of_cells: Vec<usize> = (0..self.columns.len())
+            .map(|at| rows.iter().filter_map(|row| row.get(at)).map(length).max().unwrap_or(0))
             .collect();
+        let widths = |headings: &[Vec<String>]| -> Vec<usize> {
+            let widest = |(at, cells): (usize, &usize)| {
+                headings.iter().map(|line| length(&line[at])).fold(*cells, usize::max)
+            };
+            of_cells.iter().enumerate().map(widest).collect()
+        };
+        let mut headings = vec![headings];
+        let wide = widths(&headings).iter().map(|width| width + 2).sum::<usize>() > LINE + 2;
+        if wide {
+            let (first, second) =
+                headings[0].iter().zip(&of_cells).map(|(heading, cells)| two_lines(heading, *cells)).unzip();
+            headings = vec![first, second];
+        }
+        let widths = widths(&headings);
         let rules: Vec<String> = widths.iter().map(|&width| "─".repeat(width)).collect();
         let mut text = String::new();
-        for cells in [&headings, &rules].into_iter().chain(&rows) {
+        for cells in headings.iter().chain([&rules]).chain(&rows) {
             let mut line = String::new();
             for (at, (column, &width)) in self.columns.iter().zip(&widths).enumerate() {
                 let cell = cells.get(at).map_or("", String::as_str);
@@ -99,9 +115,39 @@ impl Table {
     }
 }
 
+/// A heading on two lines, the first of which may be empty, so that its width is near that of its cells.
+fn two_lines(heading: &str, cells: usize) -> (String, String) {
+    let whole = (String::new(), heading.to_owned());
+    if heading.chars().count() <= cells {
+        return whole;
+    }
+    let cuts = heading.match_indices(' ').map(|(at, _)| (&heading[..at], &heading[at + 1..]));
+    let width = |(first, second): &(&str, &str)| first.chars().count().max(second.chars().count());
+    cuts.min_by_key(width).map_or(whole, |(first, second)| (first.to_owned(), second.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headings_of_a_wide_table_have_two_lines() {
+        let columns =
+            ["objective", "known accuracy", "EER", "TAR at FAR 1e-2", "recall at 1"].map(Column::right);
+        let row = ["normalised-softmax", "85.03 %", "25.87 %", "39.91 %", "94.67 %"];
+        let mut table = Table::new(columns.clone());
+        table.row(row);
+        assert_eq!(table.render().lines().next().map(str::len), Some(18 + 14 + 7 + 15 + 11 + 4 * 2));
+        let mut table = Table::new(columns.into_iter().chain([Column::right("seconds of training")]));
+        table.row(row.iter().chain(&["7.3"]).copied());
+        insta::assert_snapshot!(table.render(), @r"
+                               known             TAR at   recall  seconds of
+                 objective  accuracy      EER  FAR 1e-2     at 1    training
+        ──────────────────  ────────  ───────  ────────  ───────  ──────────
+        normalised-softmax   85.03 %  25.87 %   39.91 %  94.67 %         7.3
+        ");
+        assert_eq!(two_lines("wide-without-a-space", 3), (String::new(), "wide-without-a-space".to_owned()));
+    }
 
     #[test]
     fn columns_line_up() {

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::earlier_run::{self, EarlierRun};
 use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
-use widemargin_data::{Labelled, Normalisation, Preprocessing, SampleSet};
+use widemargin_data::{ImageShape, Labelled, Normalisation, Preprocessing, SampleSet};
 use widemargin_embedder::{Description, MODEL_FILE, Model, Takes};
 use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
@@ -65,6 +65,20 @@ fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Er
         Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
             let description = Description::read(path)?;
             Ok((description.takes == Takes::Images).then(|| description.preprocessing()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The shape of the images that the configured weights were trained on; `None` without weights of this program that take images.
+///
+/// # Errors
+/// If the weights cannot be read.
+pub(crate) fn shape_of_weights(config: &Config) -> Result<Option<ImageShape>, Error> {
+    match &config.model.weights {
+        Some(path) if Weights::read(path)?.names() == Names::Own => {
+            let description = Description::read(path)?;
+            Ok((description.takes == Takes::Images).then(|| description.shape()))
         }
         _ => Ok(None),
     }

@@ -4,15 +4,15 @@
 //! [`Recipe::of_samples`] from the numbers of training samples and classes. The rules and their constants were chosen on the data sets of
 //! `docs/src/benchmarks/recipe.md`, which compares each default with a sweep.
 
-use crate::config::{Amount, AugmentConfig, Config, SamplerName};
-use crate::{Error, Prepared, step_seconds};
+use crate::config::{Amount, AugmentConfig, Config, OptimiserName, SamplerName};
+use crate::{Error, Prepared, fine_tuning, step_seconds};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use widemargin_data::{Glance, ImageShape, Spread};
+use widemargin_data::{Glance, ImageShape, Labelled, Spread, Strength};
 
 /// Sides to which images are resized. The area of the chosen size is at most that of the median image, which enlarging would not make sharper.
-/// Smaller images keep their size, in steps of four pixels, down to `SMALLEST`.
-const SIDES: [usize; 3] = [32, 48, 64];
+/// Smaller images keep their size, in steps of four pixels, down to `SMALLEST`. Steps take four times as long at 64 as at 32.
+const SIDES: [usize; 2] = [32, 48];
 const SMALLEST: usize = 16;
 
 /// Images between `1 / SQUARE` and `SQUARE` times as high as wide become squares. Others keep their proportions, in steps of eight pixels.
@@ -21,13 +21,34 @@ const SQUARE: f64 = 1.4;
 /// Images have three channels if one in so many has colours.
 const COLOURED: usize = 20;
 
+/// Augmentation of images. Each change leaves an image what it is: small ones of place, size, angle and light, and those of colours, which also
+/// differ between cameras and drawings. The shift depends on the size.
+const GREY_IMAGES: AugmentConfig = AugmentConfig {
+    scale: Some(Strength::between(0.85, 1.15)),
+    rotate: Some(Strength::number(10.0)),
+    brightness: Some(Strength::number(0.2)),
+    contrast: Some(Strength::number(0.2)),
+    ..AugmentConfig::NONE
+};
+const COLOURED_IMAGES: AugmentConfig = AugmentConfig {
+    brightness: Some(Strength::number(0.3)),
+    contrast: Some(Strength::number(0.3)),
+    saturation: Some(Strength::number(0.3)),
+    hue: Some(Strength::number(0.05)),
+    grey: 0.1,
+    ..GREY_IMAGES
+};
+
 /// Training samples per step, at most. A small set has at least `LEAST_BATCHES` batches.
 const BATCH: usize = 64;
 const LEAST_BATCHES: usize = 8;
 
+/// Peak learning rate of steps with `BATCH` samples. Smaller steps have a proportionally smaller one (Goyal et al., 2017, arXiv:1706.02677).
+const RATE: f64 = 0.1;
+
 /// Steps of a run on images, and the epochs between which they lie: a large set is seen a few times, a small one not for ever.
 const STEPS: usize = 2_000;
-const EPOCHS: std::ops::RangeInclusive<usize> = 5..=60;
+const EPOCHS: std::ops::RangeInclusive<usize> = 5..=120;
 
 /// With a given time, a run has at most so many times the steps of the recipe: more have not helped.
 const MOST_TIMES: usize = 4;
@@ -37,6 +58,9 @@ const FOR_EVALUATION: f64 = 0.1;
 
 /// Timed steps, after one that is not timed. The fastest counts: other programs only make steps slower.
 const TIMED: usize = 5;
+
+/// Steps from which it is worth saying how long they take, which costs `TIMED` of them.
+const WORTH_TIMING: usize = 100;
 
 /// The key of the number of epochs.
 const EPOCHS_KEY: &str = "training.epochs";
@@ -100,6 +124,24 @@ impl Recipe {
         self.choices.push(Choice { setting, value: value.to_string(), reason: reason.into() });
     }
 
+    /// Chooses size and channels of images for weights of this program: those of the images that they were trained on.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn of_weights(&mut self, config: &mut Config) -> Result<(), Error> {
+        let Some(shape) = fine_tuning::shape_of_weights(config)? else { return Ok(()) };
+        let reason = "as in the training of --weights";
+        if self.is_free(&["data.channels"]) {
+            config.data.channels = shape.channels;
+            self.choose("data.channels", shape.channels, reason);
+        }
+        if self.is_free(&["data.height", "data.width"]) {
+            (config.data.height, config.data.width) = (shape.height, shape.width);
+            self.choose("data.height, width", format!("{} x {}", shape.height, shape.width), reason);
+        }
+        Ok(())
+    }
+
     /// Chooses size and channels for images that look like those of `glance`. Pretrained weights and a run to continue have a size and channels of
     /// their own.
     pub fn of_images(&mut self, config: &mut Config, glance: &Glance) {
@@ -129,6 +171,19 @@ impl Recipe {
     pub fn of_samples(&mut self, config: &mut Config, prepared: &Prepared) -> Result<(), Error> {
         let samples = prepared.training.samples.len();
         let classes = prepared.split.known().len();
+        if prepared.unseen_drawn && self.is_free(&["data.unseen", "data.unseen_classes"]) {
+            let (unseen, all) = (prepared.split.unseen().len(), prepared.set.class_names().len());
+            config.data.unseen = Some(unseen);
+            self.choose("data.unseen", format!("{unseen} classes"), format!("a fifth of {all}, at least 3"));
+        }
+        if self.is_free(&["model.backbone", "model.weights"]) {
+            let reason = if prepared.set.images().is_some() {
+                "for small images, from random weights"
+            } else {
+                "one matrix for ready-made vectors"
+            };
+            self.choose("model.backbone", config.model.backbone, reason);
+        }
         let per_class = Spread::of(prepared.training_counts()).map_or(0, |counts| counts.median as usize);
         let in_pairs = config.objective.build(None)?.pair_objective().is_some();
         if in_pairs
@@ -153,6 +208,19 @@ impl Recipe {
                 format!("{samples} training {}", prepared.set.kind()),
             );
         }
+        if config.sampler.name == SamplerName::Shuffled && self.is_free(&["sampler.name"]) {
+            self.choose(
+                "sampler.name",
+                "shuffled",
+                format!("all training {} once per epoch", prepared.set.kind()),
+            );
+        }
+        if config.optimiser.name == OptimiserName::Sgd && self.is_free(&["optimiser.learning_rate"]) {
+            config.optimiser.learning_rate = rate(config.step_size());
+            let schedule = format!("{:?}", config.schedule.name).to_lowercase();
+            let value = format!("{}, {schedule}", config.optimiser.learning_rate);
+            self.choose("learning rate", value, format!("steps of {} samples", config.step_size()));
+        }
         if self.is_free(&[EPOCHS_KEY]) {
             let steps = (samples / config.step_size()).max(1);
             config.training.epochs = epochs(steps);
@@ -174,10 +242,15 @@ impl Recipe {
     /// Chooses the augmentation of images with this shape; [`of_samples`](Self::of_samples) does so, too.
     pub fn of_augmentation(&mut self, config: &mut Config, images: ImageShape) {
         if !self.fixed && !self.given.iter().any(|key| key.starts_with("augment.")) {
-            let side = images.height.min(images.width);
-            config.augment = AugmentConfig { flip: false, pad_and_crop: side / 12, ..config.augment };
-            let value = format!("shift by {}", config.augment.pad_and_crop);
-            self.choose("augment", value, "mirrored signs and letters are others");
+            let shift = images.height.min(images.width) / 12;
+            let (augment, changes) =
+                if images.channels == 3 { (COLOURED_IMAGES, "colours") } else { (GREY_IMAGES, "light") };
+            config.augment = AugmentConfig { pad_and_crop: shift, ..augment };
+            self.choose(
+                "augment",
+                format!("shift, rotate, {changes}"),
+                "not mirrored: signs would be others",
+            );
         }
     }
 
@@ -197,9 +270,10 @@ impl Recipe {
         }
     }
 
-    /// Whether the number of epochs is a choice.
-    pub fn chose_epochs(&self) -> bool {
-        self.choices.iter().any(|choice| choice.setting == EPOCHS_KEY)
+    /// Whether it is worth timing some steps, to say how long the training will take.
+    pub fn is_worth_timing(&self, config: &Config, prepared: &Prepared) -> bool {
+        let steps = config.training.epochs * (prepared.training.samples.len() / config.step_size().max(1));
+        !self.fixed && steps >= WORTH_TIMING
     }
 
     /// Chooses the epochs that fit into `time` on this machine, if it is given, and returns how long the training will take: some steps are timed.
@@ -250,6 +324,12 @@ fn sides(glance: &Glance) -> String {
     if least == most { format!("{least} pixels") } else { format!("{least} to {most} pixels") }
 }
 
+/// The peak learning rate of steps with so many samples: with two digits.
+fn rate(samples: usize) -> f64 {
+    let exact = RATE * (samples as f64 / BATCH as f64).min(1.0);
+    format!("{exact:.1e}").parse().unwrap_or(exact)
+}
+
 /// The batch for a number of training samples: a power of two.
 fn batch(samples: usize) -> usize {
     let most = (samples / LEAST_BATCHES).max(2);
@@ -277,12 +357,12 @@ mod tests {
         let chosen = |width, height| shape(&glance(width, height, 0), 28);
         assert_eq!(
             [chosen(20, 20), chosen(40, 40), chosen(50, 60), chosen(3000, 2500)],
-            [(20, 20), (32, 32), (48, 48), (64, 64)]
+            [(20, 20), (32, 32), (48, 48), (48, 48)]
         );
         assert_eq!(shape(&glance(200, 150, 0), 112), (112, 112), "a backbone for large images");
         assert_eq!(shape(&glance(50, 50, 0), 112), (48, 48));
         // Persons, as in Market-1501, and panoramas.
-        assert_eq!([chosen(64, 128), chosen(900, 200)], [(88, 48), (32, 128)]);
+        assert_eq!([chosen(64, 128), chosen(900, 200)], [(64, 32), (24, 96)]);
     }
 
     #[test]
@@ -305,6 +385,8 @@ mod tests {
             "training.epochs",
             "augment.flip",
             "objective.margin",
+            "optimiser.learning_rate",
+            "data.unseen",
         ];
         let mut recipe = Recipe::new(keys.map(str::to_owned));
         let mut config = Config::default();
@@ -315,7 +397,6 @@ mod tests {
         assert_eq!(config.objective.parameters.len(), 1, "the scale: {:?}", config.objective.parameters);
         config.objective = before.objective.clone();
         assert_eq!(config, before);
-        assert!(!recipe.chose_epochs());
         let mut recipe = Recipe::fixed();
         recipe.of_images(&mut config, &glance(60, 60, 100));
         recipe.of_samples(&mut config, &striped(6, 40)).expect("an objective");
@@ -325,7 +406,7 @@ mod tests {
     #[test]
     fn small_sets_have_small_batches_and_a_bounded_number_of_epochs() {
         assert_eq!([2, 15, 88, 500, 512, 100_000].map(batch), [2, 2, 8, 32, 64, 64]);
-        assert_eq!([1, 20, 200, 2_000_000].map(epochs), [60, 60, 10, 5]);
+        assert_eq!([1, 20, 200, 2_000_000].map(epochs), [120, 100, 10, 5]);
         let (mut config, mut recipe) = (Config::default(), Recipe::default());
         let prepared = striped(10, 11);
         recipe.of_samples(&mut config, &prepared).expect("an objective");
@@ -333,7 +414,21 @@ mod tests {
         config.objective.resolve(prepared.split.known().len(), 128).expect("numbers");
         recipe.resolved(&config, &prepared);
         let settings: Vec<&str> = recipe.choices().iter().map(|choice| choice.setting).collect();
-        assert_eq!(settings, ["sampler.batch", "training.epochs", "augment", "objective"]);
+        assert_eq!(
+            settings,
+            [
+                "data.unseen",
+                "model.backbone",
+                "sampler.batch",
+                "sampler.name",
+                "learning rate",
+                "training.epochs",
+                "augment",
+                "objective"
+            ]
+        );
+        assert_eq!((config.sampler.batch, config.optimiser.learning_rate), (4, 0.0063));
+        assert_eq!([64, 256, 16, 2].map(rate), [0.1, 0.1, 0.025, 0.0031]);
         config.check().expect("in range");
     }
 

@@ -21,7 +21,9 @@ const EMBEDDING: usize = 128;
 const SHOWN: usize = 8;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin bench embed --backbone iresnet18")]
+#[command(
+    after_help = "Examples:\n  widemargin bench embed --backbone iresnet18\n  widemargin bench embed --backbone resnet18 --precision mixed"
+)]
 pub(crate) struct BenchEmbed {
     /// Backbone, as in `train`; its weights are random
     #[arg(long, default_value = "iresnet18")]

@@ -16,7 +16,9 @@ use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin bench head")]
+#[command(
+    after_help = "Examples:\n  widemargin bench head\n  widemargin bench head --classes 100000 --dim 512"
+)]
 pub(crate) struct BenchHead {
     /// Number of classes
     #[arg(long, default_value_t = 100_000)]

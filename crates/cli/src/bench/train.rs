@@ -20,7 +20,9 @@ const CLASSES: usize = 10;
 const HELD_OUT: f64 = 0.2;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin bench train --backbone resnet18 --size 112 --batch 32")]
+#[command(
+    after_help = "Examples:\n  widemargin bench train --backbone resnet18 --size 112 --batch 32\n  widemargin bench train --backbone iresnet18 --precision mixed"
+)]
 pub(crate) struct BenchTrain {
     /// Backbone, as in `train`
     #[arg(long, default_value = "small-cnn")]

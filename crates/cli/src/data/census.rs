@@ -1,6 +1,6 @@
 //! The data that `data info` and `data split` examine.
 
-use crate::arguments::ColumnArguments;
+use crate::arguments::{ColumnArguments, heading};
 use crate::embed::require_as_embedded;
 use crate::progress;
 use clap::Args;
@@ -13,15 +13,15 @@ pub(super) struct CensusArguments {
     #[arg(value_name = "PATH")]
     data: PathBuf,
     /// Labels of a table that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     columns: ColumnArguments,
     /// Level of the folders that name the classes in a nested tree: top or deepest
-    #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
     /// What folders named train, test, val and so on are: auto, none (classes like others) or only (parts; others are left out)
-    #[arg(long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
     parts: PartFolders,
 }
 

@@ -15,7 +15,9 @@ use widemargin_glyphs::{Characters, GlyphSet, GlyphSettings, SetFormat, SetPart,
 const NAMED_SKIPPED: usize = 10;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin data glyphs -o letters --classes 200 --size 32")]
+#[command(
+    after_help = "Examples:\n  widemargin data glyphs -o letters --classes 200 --size 32\n  widemargin data glyphs -o letters --classes 2000 --size 32 --format idx"
+)]
 pub(crate) struct GlyphsArguments {
     /// Folder for the data set; must be empty or not exist
     #[arg(short, long, value_name = "DIR")]

@@ -1,6 +1,6 @@
 //! `widemargin data preview`: a page with images as training changes them.
 
-use crate::arguments::{FileKind, class_folder, output_file, part_folders};
+use crate::arguments::{FileKind, class_folder, output_file, part_folders, size};
 use crate::progress;
 use crate::run::{absolute, choose_size};
 use crate::say::{self, results, say};
@@ -25,6 +25,9 @@ const MOST: usize = 200;
 const PAGE: FileKind = FileKind { name: "a page", mark: "<!DOCTYPE html>" };
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin data preview images/\n  widemargin data preview images/ --config augment.toml --size 64 -o preview.html"
+)]
 pub(crate) struct PreviewArguments {
     /// Images: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet), or .tar shards
     #[arg(value_name = "DATA")]
@@ -39,6 +42,9 @@ pub(crate) struct PreviewArguments {
     /// [default: auto]
     #[arg(long, value_name = "RULE", value_parser = part_folders)]
     parts: Option<PartFolders>,
+    /// Height and width to which images are resized, such as 64 or 64x48 [default: chosen for the data]
+    #[arg(long, value_name = "H[xW]", value_parser = size)]
+    size: Option<[usize; 2]>,
     /// Write the page to this file
     #[arg(short, long, value_name = "FILE", default_value = "preview.html", value_parser = output_file(PAGE))]
     out: PathBuf,
@@ -73,20 +79,27 @@ impl PreviewArguments {
         (data.path, data.built_in) = (Some(absolute(&self.data)), false);
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);
+        [data.height, data.width] = self.size.unwrap_or([data.height, data.width]);
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config
+    }
+
+    /// The keys of the configuration that flags set.
+    fn given(&self) -> impl Iterator<Item = String> {
+        let size = if self.size.is_some() { &["data.height", "data.width"][..] } else { &[] };
+        size.iter().map(|key| (*key).to_owned())
     }
 
     /// The configuration, and the recipe that `train` has for what it does not set.
     fn configuration(&self) -> anyhow::Result<(Config, Recipe)> {
         let Some(path) = &self.config else {
-            return Ok((self.applied(Config::default()), Recipe::default()));
+            return Ok((self.applied(Config::default()), Recipe::new(self.given())));
         };
         let text = widemargin_durable::read_text(path)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         let check = |config: &Config| self.applied(config.clone()).check();
         let config = self.applied(Config::from_toml_checked(path, &text, check)?);
-        Ok((config, Recipe::new(widemargin_train::config::keys(&text))))
+        Ok((config, Recipe::new(widemargin_train::config::keys(&text)).without(self.given())))
     }
 }
 

@@ -22,7 +22,9 @@ const HOLD_OUT: f64 = 0.2;
 const NAMED: usize = 3;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin data split images/ --by class --share 20% -o split.csv")]
+#[command(
+    after_help = "Examples:\n  widemargin data split images/ --by class --share 20% -o split.csv\n  widemargin data split table.parquet --by sample --share 10% -o split.csv"
+)]
 pub(crate) struct SplitArguments {
     #[command(flatten)]
     data: CensusArguments,

@@ -30,7 +30,9 @@ const SUSPECTS: &str = "suspects.json";
 const PRINTED: usize = 20;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin data suspects --model runs/mine")]
+#[command(
+    after_help = "Examples:\n  widemargin data suspects --run runs/mine\n  widemargin data suspects --run runs/mine --data more/ -o found"
+)]
 pub(crate) struct SuspectsArguments {
     /// Run folder; its newest checkpoint is used
     #[arg(long, value_name = "RUN")]

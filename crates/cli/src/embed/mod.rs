@@ -8,12 +8,12 @@ mod output;
 mod paths;
 mod unfinished;
 
-use crate::arguments::ColumnArguments;
+use crate::arguments::{ColumnArguments, heading};
 use crate::interrupt::{self, EndsAtOnce};
 use crate::loaded;
 use crate::progress;
 use crate::say::{results, say, shown};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
 pub(crate) use output::{mark_of, require_as_embedded, require_made_by, require_same_flip};
@@ -27,8 +27,8 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use unfinished::{Made, Sums, Unfinished, changed_since, claimed, is_taken, remove_leftovers};
 use widemargin_data::{
-    ClassFolder, FolderOptions, ImageProperties, ImageSet, Labelled, Listing, OpenOptions, PartFolders,
-    PixelFacts, Source, SourceKind,
+    ClassFolder, Error as DataError, FolderOptions, ImageProperties, ImageSet, Labelled, Listing,
+    OpenOptions, PartFolders, PixelFacts, Source, SourceKind,
 };
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
@@ -36,6 +36,10 @@ use widemargin_kernels::mixed;
 use widemargin_model::ProductPrecision;
 use widemargin_tables::{About, Format, OpenTable, npy_header, open_chosen, require_no_images};
 use widemargin_train::config::PrecisionName;
+
+/// What to do about an image that cannot be read.
+const SKIP_BAD: &str =
+    "to leave out images that cannot be read, give the largest share of them, such as --max-bad 1%";
 
 /// Samples embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -52,18 +56,18 @@ pub(crate) struct EmbedArguments {
     /// trained on vectors, a table (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather)
     input: PathBuf,
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     columns: ColumnArguments,
     /// Level of the folders that name the labels in a nested tree: top or deepest
-    #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
     /// What folders named train, test, val and so on are: auto, none (labels like others) or only (parts; others are left out)
-    #[arg(long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
     parts: PartFolders,
     /// Skip unreadable images, up to this share, such as 0.1%; decodes all images first [default: stop at the first one]
-    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
+    #[arg(help_heading = heading::INPUT, long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
     /// Precision: full, or mixed for products in bfloat16 with sums in f32, faster on processors that multiply bfloat16
     #[arg(long, value_name = "NAME", value_parser = crate::arguments::one_of::<PrecisionName>, default_value = "full")]
@@ -266,7 +270,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<(Input, us
                     left_out += 1;
                 }
             } else if let Some(bad) = listing.bad().first() {
-                bail!("{}: {}", bad.path.display(), bad.reason);
+                bail!("{}: {}; {SKIP_BAD}", bad.path.display(), bad.reason);
             }
             for (column, what) in listing.columns_left_out() {
                 say!("left out the column `{column}` of {}: it contains {what}", path.display());
@@ -339,7 +343,11 @@ impl Input {
                 let pixels = (first..first + count)
                     .into_par_iter()
                     .map(|image| listing.decode(image, shape, &preprocessing));
-                let decoded: Vec<(Vec<u8>, ImageProperties)> = pixels.collect::<Result<_, _>>()?;
+                let decoded = pixels.collect::<Result<Vec<(Vec<u8>, ImageProperties)>, _>>();
+                let decoded = decoded.map_err(|error| match error {
+                    bad @ DataError::BadImage { .. } => anyhow!("{bad}; {SKIP_BAD}"),
+                    other => other.into(),
+                })?;
                 let mut pixels = Vec::with_capacity(count * shape.values());
                 for (image, (decoded, properties)) in (first..).zip(decoded) {
                     pixels.extend(decoded);

@@ -15,7 +15,9 @@ use widemargin_eval::verification::costs::Costs;
 const CALIBRATION: FileKind = FileKind { name: "a calibration", mark: "\"threshold\"" };
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin eval calibrate embeddings.npy -o calibration.json")]
+#[command(
+    after_help = "Examples:\n  widemargin eval calibrate embeddings.npy -o calibration.json\n  widemargin eval calibrate images.npy --split runs/mine/split.csv --far 1e-2 -o calibration.json"
+)]
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     pairs: PairArguments,

@@ -3,7 +3,7 @@
 use super::copies::{contradictory_labels, crowded};
 use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
-use crate::arguments::{FileKind, output_file, without_effect};
+use crate::arguments::{FileKind, heading, output_file, without_effect};
 use crate::progress;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -15,14 +15,16 @@ use widemargin_tables::{ClassNames, write_row};
 const ASSIGNMENTS: FileKind = FileKind { name: "a file of assignments", mark: "label,cluster" };
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin eval clustering embeddings.npy")]
+#[command(
+    after_help = "Examples:\n  widemargin eval clustering embeddings.npy\n  widemargin eval clustering embeddings.npy --method agglomerative --cosine 0.5"
+)]
 pub(crate) struct ClusteringArguments {
     #[command(flatten)]
     set: SetArguments,
     #[command(flatten)]
     method: MethodArguments,
     /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
-    #[arg(long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
+    #[arg(help_heading = heading::OUTPUT, long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
     assignments: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,
@@ -32,28 +34,28 @@ pub(crate) struct ClusteringArguments {
 #[derive(Args, Default)]
 pub(super) struct MethodArguments {
     /// Clustering method
-    #[arg(long, value_enum, default_value_t = Method::KMeans)]
+    #[arg(help_heading = heading::METHOD, long, value_enum, default_value_t = Method::KMeans)]
     method: Method,
     /// k-means: number of clusters [default: the number of classes]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(help_heading = heading::METHOD, long, value_name = "NUMBER")]
     clusters: Option<usize>,
     /// k-means: number of initialisations; the best result is kept [default: 5]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(help_heading = heading::METHOD, long, value_name = "NUMBER")]
     starts: Option<usize>,
     /// k-means: maximum number of iterations per initialisation [default: 300]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(help_heading = heading::METHOD, long, value_name = "NUMBER")]
     steps: Option<usize>,
     /// k-means: seed of the initialisations [default: 0]
-    #[arg(long)]
+    #[arg(help_heading = heading::METHOD, long)]
     seed: Option<u64>,
     /// dbscan: minimum cosine of two neighbours; agglomerative: minimum cosine to merge two clusters
-    #[arg(long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
+    #[arg(help_heading = heading::METHOD, long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
     cosine: Option<f64>,
     /// dbscan: minimum number of neighbours of a core point, including itself [default: 5]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(help_heading = heading::METHOD, long, value_name = "NUMBER")]
     least: Option<usize>,
     /// agglomerative: distance between two clusters [default: average]
-    #[arg(long, value_enum)]
+    #[arg(help_heading = heading::METHOD, long, value_enum)]
     linkage: Option<LinkageName>,
 }
 

@@ -2,6 +2,7 @@
 //! about cosines too close for `f32`.
 
 use super::input::{LabelledEmbeddings, LabelledRows};
+use crate::arguments::heading;
 use crate::calibration::Templates;
 use anyhow::ensure;
 use clap::Args;
@@ -15,7 +16,7 @@ use widemargin_tables::{ClassNames, Keys, SharedKey, common_form, echo};
 #[derive(Args)]
 pub(crate) struct SelfArguments {
     /// Also compare a sample with itself: rows of both files with the same id or with equal embeddings
-    #[arg(long)]
+    #[arg(help_heading = heading::PAIRS, long)]
     keep_self: bool,
 }
 

@@ -14,7 +14,9 @@ use widemargin_tables::ClassNames;
 pub(super) const SAMPLED: u64 = 10_000_000;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin eval geometry embeddings.npy")]
+#[command(
+    after_help = "Examples:\n  widemargin eval geometry embeddings.npy\n  widemargin eval geometry images.npy --split runs/mine/split.csv --json"
+)]
 pub(crate) struct GeometryArguments {
     #[command(flatten)]
     set: SetArguments,

@@ -6,6 +6,7 @@ use super::figures;
 use super::input::{self, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs;
+use crate::arguments::heading;
 use crate::calibration::Templates;
 use crate::progress;
 use clap::Args;
@@ -14,21 +15,24 @@ use std::path::PathBuf;
 use widemargin_eval::retrieval::{self, DirAtFar};
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  widemargin eval identification probes.npy --gallery enrolled.npy\n  widemargin eval identification probes.npy --gallery enrolled.npy --far 1e-2 --json"
+)]
 pub(crate) struct IdentificationArguments {
     /// Probes; those of classes that are not enrolled are unknown
     #[command(flatten)]
     set: SetArguments,
     /// Embeddings of the enrolled classes
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE")]
     gallery: PathBuf,
     /// Labels of the enrolled embeddings, if the file does not contain them
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE")]
     gallery_labels: Option<PathBuf>,
     /// Enrol one template per class instead of every embedding
-    #[arg(long, value_enum)]
+    #[arg(help_heading = heading::GALLERY, long, value_enum)]
     templates: Option<Templates>,
     /// False alarm rates (FAR) at which to report the detection and identification rate (DIR) [default: 1e-1 to 1e-4]
-    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     #[command(flatten)]
     itself: SelfArguments,

@@ -1,14 +1,14 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
 use super::selection::{EvaluatedPart, Selection, leave_out, select};
-use crate::arguments::ColumnArguments;
+use crate::arguments::{ColumnArguments, heading};
 use crate::calibration::{ScoredBy, Templates, model_file};
 use crate::embed::{mark_of, require_same_flip};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use widemargin_embedder::{Fingerprint, MODEL_FILE};
+use widemargin_embedder::{Fingerprint, MODEL_FILE, UNAVERAGED_FILE};
 use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
@@ -26,18 +26,18 @@ pub(crate) struct SetArguments {
     pub(crate) embeddings: PathBuf,
     /// Labels, if neither the file nor NAME.names.csv contains them: .csv or .parquet with a column `label`, joined by `id` if the
     /// embeddings have ids; .npy, or text with one label per line
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
     columns: ColumnArguments,
     /// Evaluate only rows of one part of this split file, such as split.csv of a run; its samples are the ids of the embeddings
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::INPUT, long, value_name = "FILE")]
     pub(crate) split: Option<PathBuf>,
     /// The part of --split [default: test]
-    #[arg(long, value_enum, requires = "split")]
+    #[arg(help_heading = heading::INPUT, long, value_enum, requires = "split")]
     part: Option<EvaluatedPart>,
     /// Leave out the rows with this label in all files of the command, such as -1 for the junk of Market-1501; may be repeated
-    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    #[arg(help_heading = heading::INPUT, long, value_name = "LABEL", allow_hyphen_values = true)]
     ignore: Vec<String>,
 }
 
@@ -418,8 +418,10 @@ pub(crate) fn all_different(set: &LabelledEmbeddings) -> Option<String> {
 /// A sentence if the split is that of a run with another model than the embeddings: its parts are not those that their model was trained on.
 fn of_another_run(split: &Path, mark: &ModelMark) -> Option<String> {
     let model = split.with_file_name(MODEL_FILE);
-    let own = model_file(Fingerprint::read(&model).ok()?);
-    (own != (mark.model_bytes, mark.model_checksum)).then(|| {
+    let is_maker =
+        |file| Some(model_file(Fingerprint::read(file).ok()?) == (mark.model_bytes, mark.model_checksum));
+    let is_own = is_maker(&model)? || is_maker(&split.with_file_name(UNAVERAGED_FILE)) == Some(true);
+    (!is_own).then(|| {
         format!(
             "--split: {} is next to {}, but another model made the embeddings: if its run had another split, it was trained on rows that are evaluated.",
             split.display(),

@@ -1,6 +1,6 @@
 //! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
-use crate::arguments::{FileKind, output_folder, require_replaceable};
+use crate::arguments::{FileKind, heading, output_folder, require_replaceable};
 use crate::say::{results, say, wrapped};
 use anyhow::{Context, Error};
 use clap::Args;
@@ -15,10 +15,10 @@ use widemargin_report::terminal::visible;
 #[derive(Args)]
 pub(crate) struct OutputArguments {
     /// Print one JSON object instead of tables
-    #[arg(long)]
+    #[arg(help_heading = heading::OUTPUT, long)]
     json: bool,
     /// Write figures to this folder, each as SVG and all of them as evaluation.html
-    #[arg(long, value_name = "FOLDER", value_parser = figures_folder())]
+    #[arg(help_heading = heading::OUTPUT, long, value_name = "FOLDER", value_parser = figures_folder())]
     figures: Option<PathBuf>,
 }
 

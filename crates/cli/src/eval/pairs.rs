@@ -2,7 +2,7 @@
 
 use super::copies::{self, SelfArguments, crowded, repeated};
 use super::input::{self, LabelledEmbeddings, SetArguments, Shared, both, explained};
-use crate::arguments::without_effect;
+use crate::arguments::{heading, without_effect};
 use crate::calibration::{Comparison, SavedCohort, ScoredBy, Templates};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
@@ -37,39 +37,39 @@ pub(crate) struct PairArguments {
     set: SetArguments,
     /// Compare these pairs: .csv or .parquet with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds; or a trial list
     /// such as `1 a.wav b.wav` or `a.wav b.wav target`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced", "split"])]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced", "split"])]
     pub(crate) pairs: Option<PathBuf>,
     /// Compare each row of EMBEDDINGS, as enrolled, with each row of this file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sampled", "balanced"])]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "FILE", conflicts_with_all = ["sampled", "balanced"])]
     probe: Option<PathBuf>,
     /// Labels of the probes, if the file does not contain them
-    #[arg(long, value_name = "FILE", requires = "probe")]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "FILE", requires = "probe")]
     probe_labels: Option<PathBuf>,
     /// Enrol one template per class instead of every embedding
-    #[arg(long, value_enum, requires = "probe")]
+    #[arg(help_heading = heading::PAIRS, long, value_enum, requires = "probe")]
     templates: Option<Templates>,
     #[command(flatten)]
     itself: SelfArguments,
     /// Compare at most this many pairs, chosen at random with --seed
-    #[arg(long, value_name = "PAIRS")]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "PAIRS")]
     sampled: Option<u64>,
     /// Compare as many impostor pairs as genuine pairs, chosen at random with --seed
-    #[arg(long)]
+    #[arg(help_heading = heading::PAIRS, long)]
     balanced: bool,
     /// Seed of random choices [default: 0]
-    #[arg(long)]
+    #[arg(help_heading = heading::PAIRS, long)]
     seed: Option<u64>,
     /// Keep exact scores for up to this many pairs (4 bytes per pair); use bins of width 2e-6 for more [default: 50000000]
-    #[arg(long, value_name = "PAIRS", conflicts_with_all = ["pairs", "sampled"])]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "PAIRS", conflicts_with_all = ["pairs", "sampled"])]
     exact_up_to: Option<u64>,
     /// Embeddings of a cohort of impostors, to normalise scores; requires --pairs or --probe
-    #[arg(long, value_name = "FILE", requires = "normalisation")]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "FILE", requires = "normalisation")]
     cohort: Option<PathBuf>,
     /// Score normalisation with the cohort
-    #[arg(long, value_enum, requires = "cohort")]
+    #[arg(help_heading = heading::PAIRS, long, value_enum, requires = "cohort")]
     normalisation: Option<NormalisationName>,
     /// adaptive-s: number of the highest cohort scores to use [default: 300]
-    #[arg(long, value_name = "SCORES", requires = "cohort")]
+    #[arg(help_heading = heading::PAIRS, long, value_name = "SCORES", requires = "cohort")]
     top: Option<usize>,
 }
 

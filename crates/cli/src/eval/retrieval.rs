@@ -4,7 +4,7 @@ use super::copies::{SelfArguments, SelfMatches, crowded, repeated};
 use super::figures;
 use super::input::{self, CameraFile, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
-use crate::arguments::without_effect;
+use crate::arguments::{heading, without_effect};
 use crate::progress;
 use anyhow::anyhow;
 use clap::Args;
@@ -30,20 +30,20 @@ pub(crate) struct RetrievalArguments {
     #[command(flatten)]
     set: SetArguments,
     /// Search in this file [default: among all other embeddings]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE")]
     gallery: Option<PathBuf>,
     /// Labels of the gallery, if the file does not contain them
-    #[arg(long, value_name = "FILE", requires = "gallery")]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE", requires = "gallery")]
     gallery_labels: Option<PathBuf>,
     /// Ignore gallery rows with the query's class and camera, as in re-identification; requires a column `camera` or --cameras
-    #[arg(long)]
+    #[arg(help_heading = heading::GALLERY, long)]
     exclude_same_camera: bool,
     /// Cameras of the queries, if the file does not contain them: .csv or .parquet with a column `camera`, joined by `id` if the embeddings
     /// have ids; .npy, or text with one camera per line
-    #[arg(long, value_name = "FILE", requires = "exclude_same_camera")]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE", requires = "exclude_same_camera")]
     cameras: Option<PathBuf>,
     /// Cameras of the gallery, as --cameras
-    #[arg(long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
+    #[arg(help_heading = heading::GALLERY, long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
     gallery_cameras: Option<PathBuf>,
     #[command(flatten)]
     itself: SelfArguments,
@@ -57,10 +57,10 @@ pub(crate) struct RetrievalArguments {
 #[derive(Args, Default)]
 pub(super) struct RankingArguments {
     /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "NUMBERS", value_delimiter = ',')]
     k: Vec<usize>,
     /// Number of the most frequent confusions of nearest neighbours to list
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "NUMBER", default_value_t = 0)]
     confusions: usize,
 }
 

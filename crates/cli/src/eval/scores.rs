@@ -7,7 +7,9 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  widemargin eval scores scores.csv")]
+#[command(
+    after_help = "Examples:\n  widemargin eval scores scores.csv\n  widemargin eval scores scores.csv --far 1e-3 --json"
+)]
 pub(crate) struct ScoresArguments {
     /// Scores: .csv or .parquet with the columns `score` and `same` (and `fold`, `a`, `b`), or a list such as `1 a.wav b.wav 0.71`
     #[arg(value_name = "SCORES")]

@@ -3,6 +3,7 @@
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, quantity, score, table};
 use super::pairs::{self, COMPUTED_ELSEWHERE, Compared, PairArguments};
+use crate::arguments::heading;
 use crate::calibration::SavedCalibration;
 use crate::progress;
 use anyhow::{Context, bail, ensure};
@@ -39,23 +40,23 @@ const CONFIDENCE: f64 = 0.95;
 #[derive(Args)]
 pub(crate) struct MeasureArguments {
     /// False accept rates (FAR) at which to report the true accept rate (TAR) [default: 1e-1 to 1e-6]
-    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol), if the pairs have no column
     /// `fold`
-    #[arg(long, value_name = "FOLDS")]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "FOLDS")]
     folds: Option<usize>,
     /// Compute confidence intervals from this many bootstrap resamples: of identities if the embeddings have labels, otherwise of pairs
-    #[arg(long, value_name = "DRAWS")]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
     /// Confidence level of the intervals
-    #[arg(long, value_name = "SHARE", default_value_t = CONFIDENCE, requires = "bootstrap")]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "SHARE", default_value_t = CONFIDENCE, requires = "bootstrap")]
     confidence: f64,
     /// Report the minimum detection cost for this prior and these costs, such as 0.01,10,1; may be repeated
-    #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
     costs: Vec<Costs>,
     /// Evaluate the threshold and the probabilities in this file from `eval calibrate`
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = heading::MEASURES, long, value_name = "FILE")]
     calibration: Option<PathBuf>,
 }
 

@@ -37,9 +37,15 @@ impl AccuracyBy {
         }
     }
 
-    /// The accuracy of a model before training: none if its random centres would decide.
-    pub(super) fn untrained(self, trainer: &Trainer, prepared: &Prepared) -> Result<Option<f64>, Error> {
+    /// The accuracy of a model before training: none if random centres would decide. Those of a run that continues another one are not random.
+    pub(super) fn untrained(
+        self,
+        config: &Config,
+        trainer: &Trainer,
+        prepared: &Prepared,
+    ) -> Result<Option<f64>, Error> {
         match self {
+            Self::Centres if config.model.from.is_some() => trainer.known_accuracy(prepared),
             Self::Centres => Ok(None),
             Self::Means => trainer.known_accuracy_by_means(prepared),
         }
@@ -48,9 +54,7 @@ impl AccuracyBy {
     /// What the accuracy is, as a sentence for a reader of a table.
     pub(crate) fn in_words(self) -> &'static str {
         match self {
-            Self::Centres => {
-                "known accuracy: by the class centres; before training they are random, so the baseline has none."
-            }
+            Self::Centres => "known accuracy: by the class centres; a baseline with random centres has none.",
             Self::Means => {
                 "known accuracy: by the nearest mean of training samples of a class, for every model of this table."
             }

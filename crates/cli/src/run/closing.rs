@@ -20,8 +20,6 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
         Column::right("TAR at FAR 1e-2"),
         Column::right("recall at 1"),
         Column::right("MAP@R"),
-        Column::right("seconds"),
-        Column::right("samples/s"),
     ]);
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
     let points = |value: f64| format!("{:+.2}", 100.0 * value);
@@ -38,9 +36,7 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
             shown = Some(&base.measures);
         }
         let measures = report.measures();
-        let mut row = cells(&report.objective, &measures, &percent, format!("{:.4}", measures.auc()));
-        row.extend([format!("{:.1}", report.seconds), format!("{:.0}", report.samples_per_second)]);
-        table.row(row);
+        table.row(cells(&report.objective, &measures, &percent, format!("{:.4}", measures.auc())));
         if let Some(gain) = &report.gain {
             table.row(cells("  gain", gain, &points, format!("{:+.4}", gain.auc())));
         }
@@ -60,9 +56,15 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun], seeds: Option<&Seeds>) -> Vec
     }
     lines.extend(accuracy_in_words(runs));
     lines.extend(validation_in_words(runs));
+    if seeds.is_none() {
+        lines.extend(training_in_words(runs));
+    }
     // A verdict is the last line of all.
-    let verdicts: Vec<&String> = runs.iter().filter_map(|run| run.report.verdict.as_ref()).collect();
-    let others = warnings(runs).into_iter().filter(|warning| !verdicts.contains(&warning));
+    let is_verdict = |warning: &String| {
+        let mut verdicts = runs.iter().filter_map(|run| run.report.verdict.as_ref());
+        verdicts.any(|verdict| warning.ends_with(verdict.as_str()))
+    };
+    let others = warnings(runs).into_iter().filter(|warning| !is_verdict(warning));
     lines.extend(others.map(|warning| format!("warning: {warning}")));
     lines
 }
@@ -73,15 +75,45 @@ pub(super) fn accuracy_in_words(runs: &[EvaluatedRun]) -> Option<String> {
     Some(report.accuracy_by().in_words().to_owned())
 }
 
-/// The warnings of all runs, each once. One that not every run has is of one objective.
+/// How long the training took; with several runs, that of each objective with its first seed.
+fn training_in_words(runs: &[EvaluatedRun]) -> Option<String> {
+    let first = runs.first()?.report.seed;
+    let reports: Vec<&RunReport> =
+        runs.iter().map(|run| &run.report).filter(|report| report.seed == first).collect();
+    let of =
+        |report: &RunReport| format!("{:.1} s ({:.0} samples/s)", report.seconds, report.samples_per_second);
+    let each: Vec<String> = match reports[..] {
+        [report] => vec![of(report)],
+        _ => reports.iter().map(|report| format!("{} {}", report.objective, of(report))).collect(),
+    };
+    Some(format!("training: {}.", each.join(", ")))
+}
+
+/// The warnings of all runs, each once: a verdict first, and one that not every run has with the name of its run.
 pub(super) fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for warning in runs.iter().flat_map(|run| &run.report.warnings) {
-        if !all.contains(warning) {
-            all.push(warning.clone());
+    let has = |run: &EvaluatedRun, warning: &String| run.report.warnings.contains(warning);
+    let several_seeds = runs.iter().any(|run| run.report.seed != runs[0].report.seed);
+    let (mut verdicts, mut others): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for run in runs {
+        for warning in &run.report.warnings {
+            let (objective, seed) = (&run.report.objective, run.report.seed);
+            let text = if runs.iter().all(|run| has(run, warning)) {
+                warning.clone()
+            } else if several_seeds {
+                format!("{objective}, seed {seed}: {warning}")
+            } else if warning.starts_with(objective.as_str()) {
+                warning.clone()
+            } else {
+                format!("{objective}: {warning}")
+            };
+            let list = if run.report.verdict.as_ref() == Some(warning) { &mut verdicts } else { &mut others };
+            if !list.contains(&text) {
+                list.push(text);
+            }
         }
     }
-    all
+    verdicts.extend(others);
+    verdicts
 }
 
 /// What a run was evaluated on, in words.

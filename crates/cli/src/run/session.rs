@@ -47,6 +47,7 @@ pub(crate) enum Ended {
 
 /// Looks at the image files of own data, and chooses size and channels with the recipe.
 pub(crate) fn choose_size(config: &mut Config, recipe: &mut Recipe) -> anyhow::Result<()> {
+    recipe.of_weights(config)?;
     let d = &config.data;
     let Some(path) = &d.path else { return Ok(()) };
     let folders = FolderOptions { class_folder: d.class_folder, parts: d.parts };
@@ -125,9 +126,9 @@ impl Session {
         time: Option<Duration>,
     ) -> anyhow::Result<()> {
         let own = config.data.path.is_some();
-        let expected = match (own && recipe.chose_epochs(), time) {
-            (false, None) => None,
-            _ => Some(recipe.of_time(config, prepared, time)?),
+        let expected = match time {
+            None if !own || !recipe.is_worth_timing(config, prepared) => None,
+            time => Some(recipe.of_time(config, prepared, time)?),
         };
         recipe.resolved(config, prepared);
         if own && !recipe.choices().is_empty() {
@@ -285,7 +286,7 @@ impl Session {
                     for file in [CALIBRATION_FILE, REPORT_FILE, PAGE_FILE] {
                         remove_if_there(&folder.join(file))?;
                     }
-                    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
+                    trainer.write_model(prepared, folder)?;
                     run.model_is_complete()?;
                 }
                 let mut evaluated = evaluated?;
@@ -302,7 +303,7 @@ impl Session {
         match SavedCalibration::of_cosines(&report.evaluation().verification) {
             Ok(mut saved) => {
                 for warning in &saved.warnings {
-                    report.warn(format!("The threshold in {CALIBRATION_FILE}: {warning}"));
+                    report.warn(format!("{CALIBRATION_FILE}: {warning}"));
                 }
                 saved.warnings.extend(report.verdict.clone());
                 saved

@@ -43,7 +43,7 @@ struct Stored {
 impl Untrained {
     /// Evaluates the model of a run that has its initial weights.
     fn new(config: &Config, prepared: &Prepared, trainer: &Trainer, by: AccuracyBy) -> anyhow::Result<Self> {
-        let accuracy = (by.untrained(trainer, prepared)?, by);
+        let accuracy = (by.untrained(config, trainer, prepared)?, by);
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
         let weights = config.model.weights.as_ref().or(config.model.from.as_ref());
         Ok(Self {
@@ -106,7 +106,12 @@ impl Untrained {
         let missed: Vec<String> = missed
             .iter()
             .map(|(name, value, text)| {
-                format!("{name} ({} against {})", text(value(trained)), text(value(&self.measures)))
+                let (found, base) = (text(value(trained)), text(value(&self.measures)));
+                if found == base {
+                    format!("{name} (both {found})")
+                } else {
+                    format!("{name} ({found} against {base})")
+                }
             })
             .collect();
         let missed = missed.join(", ");
@@ -228,14 +233,14 @@ mod tests {
         assert!(
             worse.starts_with(
                 "am-softmax does not beat the untrained model: EER (30.00 % against 20.00 %), AUC (0.7000 against 0.8000), \
-                 recall at 1 (90.00 % against 90.00 %), MAP@R (40.00 % against 50.00 %). "
+                 recall at 1 (both 90.00 %), MAP@R (40.00 % against 50.00 %). "
             ),
             "{worse}"
         );
         assert_eq!(
             said(0.2, 0.81, 0.95, 0.6).as_deref(),
             Some(
-                "am-softmax beats the untrained model in AUC, recall at 1, MAP@R, but not in EER (20.00 % against 20.00 %)."
+                "am-softmax beats the untrained model in AUC, recall at 1, MAP@R, but not in EER (both 20.00 %)."
             )
         );
     }

@@ -59,8 +59,11 @@ impl ValidationReport {
             (KeptModel::Last, Some(epoch)) => format!("the result is the last model, of epoch {epoch}"),
             (KeptModel::Last, None) => "the result is the last model".to_owned(),
         };
-        let ended = self.ended_early.map_or_else(String::new, |count| {
-            format!(" Training ended early, after {count} evaluations that were not better.")
+        let ended = self.ended_early.map_or_else(String::new, |count| match count {
+            1 => " Training ended early, after an evaluation that was not better.".to_owned(),
+            count => {
+                format!(" Training ended early, after {count} evaluations in a row that were not better.")
+            }
         });
         format!("{name}: the best validation {MEASURE} was {best}; {model}.{ended}")
     }

@@ -51,8 +51,8 @@ fn advice(metrics: &[Metrics]) -> String {
     let accuracy = (count > 0).then(|| sum / f64::from(count));
     match accuracy {
         Some(accuracy) if accuracy < NOT_LEARNED => format!(
-            "It has not learned its training samples either ({:.1} % of the last batches right): train longer (--minutes or --epochs), or with \
-             larger images (--size).",
+            "It has not learned its training samples either ({:.1} % of the last batches right): train longer (--minutes or --epochs), with a \
+             lower learning rate (--learning-rate), or with larger images (--size).",
             100.0 * accuracy
         ),
         Some(accuracy) if accuracy > LEARNED => format!(

@@ -9,7 +9,7 @@ mod standard_error;
 use anyhow::Error;
 use standard_error::Speaker;
 use std::fmt::Arguments;
-use std::io::{self, ErrorKind, Stderr, StdoutLock, Write};
+use std::io::{self, ErrorKind, IsTerminal, Stderr, StdoutLock, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +17,9 @@ use widemargin_report::terminal::{visible, visible_lines};
 
 /// Columns of text that is broken into lines.
 const WIDTH: usize = 80;
+
+/// Indent of the further lines of a message.
+const INDENT: usize = 2;
 
 /// Longest message on standard error, in characters. A name in a damaged file can be of any length.
 const LONGEST: usize = 10_000;
@@ -34,9 +37,18 @@ pub(crate) fn line(text: Arguments<'_>) {
         return;
     }
     let mut line = clipped(&visible(&text));
-    line.push('\n');
+    if is_prose(&line) && stderr().is_terminal() {
+        line = wrapped("", &line, INDENT);
+    } else {
+        line.push('\n');
+    }
     // In one piece, so that lines of several threads do not mix.
     speak(line);
+}
+
+/// Whether a line has several words and is no row of a table, so that it may be broken into lines where a person reads it.
+fn is_prose(line: &str) -> bool {
+    line.chars().count() > WIDTH && !line.contains("  ")
 }
 
 /// Whether only results, warnings and errors are printed.
@@ -90,6 +102,17 @@ fn clipped(text: &str) -> String {
 #[expect(clippy::disallowed_methods, reason = "the place through which all results are written")]
 pub(crate) fn results() -> Results<StdoutLock<'static>> {
     Results { out: io::stdout().lock(), cut: Vec::new() }
+}
+
+/// A sentence among the results, with its line break: broken into lines on a terminal, one line elsewhere.
+#[expect(clippy::disallowed_methods, reason = "asks only what the results are written to")]
+pub(crate) fn sentence(text: &str) -> String {
+    let text = visible(text);
+    if is_prose(&text) && io::stdout().is_terminal() {
+        wrapped("", &text, INDENT)
+    } else {
+        format!("{text}\n")
+    }
 }
 
 /// A path within a line of results.
@@ -199,6 +222,21 @@ mod tests {
             assert_eq!(written(&[start, end]), "Größe 猫👩‍🚀\\u009b\n", "{at}");
         }
         assert_eq!(written(&[b"a\xffb\xc3", b"(\n"]), "a\u{fffd}b\u{fffd}(\n");
+    }
+
+    #[test]
+    fn prose_is_broken_into_lines_and_rows_of_tables_are_not() {
+        let long = "warning: ".to_owned() + &"a few words ".repeat(10);
+        assert!(is_prose(long.trim_end()) && !is_prose("short") && !is_prose(&format!("{long}  1.0")));
+        let lines = wrapped("", long.trim_end(), INDENT);
+        assert!(
+            lines.lines().count() == 2 && lines.lines().all(|line| line.chars().count() <= WIDTH),
+            "{lines}"
+        );
+        assert!(
+            lines.lines().nth(1).is_some_and(|line| line.starts_with("  a") || line.starts_with("  f")),
+            "{lines}"
+        );
     }
 
     #[test]

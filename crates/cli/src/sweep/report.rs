@@ -3,7 +3,7 @@
 use super::plan::{Plan, RankBy, plain};
 use super::results::{RoundResult, SweptRun};
 use crate::run::AccuracyBy;
-use crate::say::{results, shown};
+use crate::say::{results, sentence, shown};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,7 +15,6 @@ use widemargin_durable::write_atomic;
 use widemargin_report::figure::{LineChart, Series, line_chart};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
-use widemargin_report::terminal::visible;
 use widemargin_train::Prepared;
 
 /// A caution for readers of the results.
@@ -112,11 +111,16 @@ pub(super) fn write(
         table.row(row);
     }
     let (table, by) = (table.render(), name(plan.by));
-    writeln!(out, "{table}Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan))?;
-    writeln!(out, "{}", gain_in_words(plan))?;
-    writeln!(out, "{}", accuracy_by.in_words())?;
+    let evaluated = format!("Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan));
+    write!(
+        out,
+        "{table}{}{}{}",
+        sentence(&evaluated),
+        sentence(&gain_in_words(plan)),
+        sentence(accuracy_by.in_words())
+    )?;
     for warning in &warnings {
-        writeln!(out, "warning: {}", visible(warning))?;
+        write!(out, "{}", sentence(&format!("warning: {warning}")))?;
     }
     writeln!(out, "\nReport: {}", shown(&folder.join("sweep.html")))?;
     Ok(())

@@ -122,7 +122,7 @@ fn a_model_that_does_not_beat_its_untrained_one_is_told_everywhere() {
     }
     let output = train(&place, "run", &[]);
     success(&output);
-    let sentence = "am-softmax does not beat the untrained model: EER (0.00 % against 0.00 %)";
+    let sentence = "am-softmax does not beat the untrained model: EER (both 0.00 %)";
     let found = warnings(&json(&place.path().join("run/report.json")));
     assert!(found.iter().any(|warning| warning.starts_with(sentence)), "{found:?}");
     let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");

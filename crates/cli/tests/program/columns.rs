@@ -205,6 +205,13 @@ fn embeddings_state_the_model_that_made_them() {
         std::fs::copy(place.path().join(&own), place.path().join(&copy)).expect("copied");
         let warning = said(&copy);
         assert!(warning.contains("does not state which model made it"), "{warning}");
+        // The rates of the calibration are those of pairs of its own model.
+        let answered = |gallery: &str| {
+            let output = place.run(&[&nearest[..], &[gallery]].concat());
+            success(&output);
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert!(answered(&own).contains("TAR") && !answered(&copy).contains("TAR"), "{ending}");
         place.refused(&[&nearest[..], &[&format!("two.{ending}")]].concat(), &["made by a different model"]);
         let eval = |gallery: &str| {
             let files = [

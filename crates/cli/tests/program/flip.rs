@@ -82,18 +82,33 @@ fn a_calibration_without_flip_averaging_is_said_where_it_is_used_with_it() {
     let expected = "calibration.json is of embeddings made without --flip, and these are made with it";
     let found = answer(&place, &[&pair[..], &["--flip"]].concat());
     assert!(warnings(&found).contains(expected), "{found}");
+    assert_eq!(
+        (&found["calibration_applies"], &found["far"], &found["probability"]),
+        (&false.into(), &Value::Null, &Value::Null)
+    );
     assert!(!warnings(&answer(&place, &pair)).contains("--flip"));
     let output = place.run(&["export", "--model", "run", "--flip", "-o", "model.onnx"]);
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains(expected));
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("each row of length one, averaged over the image and its mirror image"), "{told}");
+    assert!(told.contains("the file contains no threshold; to add one: embed --flip"), "{told}");
 
     // A calibration of flip-averaged embeddings fits them, and no others.
     let calibrate = ["eval", "calibrate", "flip.npy", "--labels", "flip.names.csv", "-o", "flip.json"];
     success(&place.run(&calibrate));
     assert_eq!(json(&place.path().join("flip.json"))["flip"], true);
     let with = ["--calibration", "flip.json"];
+    let export = |extra: &[&str], file: &str| {
+        place.run(&[&["export", "--model", "run", "-o", file, "--json"][..], &with, extra].concat())
+    };
+    let flipped = export(&["--flip"], "flipped.onnx");
+    success(&flipped);
+    let metadata: Value = serde_json::from_slice(&flipped.stdout).expect("JSON");
+    let stored = &json(&place.path().join("flip.json"))["threshold"];
+    assert_eq!(&metadata["metadata"]["calibration"]["threshold"], stored);
+    let refused = ["export", "--model", "run", "-o", "plain.onnx", "--calibration", "flip.json"];
+    place.refused(&refused, &["--calibration: found one of embeddings that were made with --flip"]);
     let found = answer(&place, &[&pair[..], &with, &["--flip"]].concat());
     assert!(!warnings(&found).contains("--flip"), "{found}");
     let found = answer(&place, &[&pair[..], &with].concat());

@@ -74,6 +74,25 @@ fn flags_and_keys_of_a_file_are_kept() {
 }
 
 #[test]
+fn weights_of_another_run_bring_the_size_and_channels_of_its_images() {
+    let place = images(10, 11);
+    let train = ["train", "--data", "images", "--epochs", "1"];
+    success(&place.run(&[&train[..], &["--size", "12x20", "--out", "first"]].concat()));
+    let output = place.run(&[&train[..], &["--weights", "first", "--print-config"]].concat());
+    success(&output);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["height = 12", "width = 20", "channels = 1"] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    assert!(stderr(&output).contains("as in the training of --weights"), "{}", stderr(&output));
+    let output = place.run(&[&train[..], &["--weights", "first", "--size", "16", "--print-config"]].concat());
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("height = 16"));
+    let named = [&train[..], &["--unseen-classes", "nothing-like-it"]].concat();
+    place.refused(&named, &["no class \"nothing-like-it\"; its classes are c00, c01"]);
+}
+
+#[test]
 fn a_time_budget_chooses_the_epochs_and_is_said() {
     let place = images(8, 12);
     let output = place.run(&["train", "--data", "images", "--minutes", "0.01", "--print-config"]);

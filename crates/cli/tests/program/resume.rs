@@ -249,7 +249,7 @@ fn settings_are_refused_by_name_whether_flags_or_edited() {
     refused(&["--quick"], &["--resume", "--quick"]);
     refused(&["--compare", "softmax"], &["--resume", "--compare"]);
     // A flag with the value of the run is no change.
-    success(&place.run(&["train", "--resume", "run", "--seed", "1", "--learning-rate", "0.1"]));
+    success(&place.run(&["train", "--resume", "run", "--seed", "1", "--learning-rate", "0.025"]));
 
     let config = String::from_utf8(read(&place, "run/config.toml")).expect("text");
     let edited = config.replace("epochs = 3", "epochs = 9").replace("momentum = 0.9", "momentum = 0.8");

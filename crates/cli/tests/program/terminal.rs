@@ -358,7 +358,9 @@ fn completions_and_manual_pages_name_every_command() {
     };
     for shell in ["bash", "zsh", "fish"] {
         let script = printed(&["completions", shell]);
-        assert!(script.contains("widemargin") && script.contains("retrieval"), "{shell}: {script}");
+        for part in ["widemargin", "retrieval", "iresnet50", "class-balanced", "proxy-anchor"] {
+            assert!(script.contains(part), "{shell}: {part}");
+        }
     }
     let page = printed(&["man", "eval", "retrieval"]);
     assert!(
@@ -368,9 +370,56 @@ fn completions_and_manual_pages_name_every_command() {
     place.refused(&["man", "evil"], &["found evil", "eval"]);
 }
 
+/// The commands that the help of a command lists.
+fn commands(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    // Further lines of a description are indented more.
+    let named = lines.take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
+    named.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect()
+}
+
+#[test]
+fn the_help_of_every_command_has_examples_and_its_version_is_that_of_the_program() {
+    let place = Workplace::new();
+    let printed = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        success(&output);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let top = printed(&["--help"]);
+    let mut count = 0;
+    for command in commands(&top) {
+        let help = printed(&[command, "--help"]);
+        let inner = commands(&help);
+        for path in inner.iter().map(|inner| vec![command, inner]).chain([vec![command]]) {
+            let help = printed(&[&path[..], &["--help"]].concat());
+            assert!(help.contains("Example"), "{path:?}: {help}");
+            let expected = format!("widemargin {}\n", env!("CARGO_PKG_VERSION"));
+            assert_eq!(printed(&[&path[..], &["--version"]].concat()), expected, "{path:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 25, "{count}");
+    // Long lists of flags are in groups.
+    let help = printed(&["eval", "verification", "--help"]);
+    for heading in ["Arguments:", "Input:", "Pairs:", "Measures:", "Output:", "Terminal:"] {
+        assert!(help.lines().any(|line| line == heading), "{heading}: {help}");
+    }
+}
+
 #[test]
 fn arguments_that_other_programs_call_otherwise_are_explained() {
     let place = Workplace::new();
+    place
+        .refused(&["train", "images"], &["unexpected argument 'images'", "give the data with --data images"]);
+    for (flag, value, range) in [
+        ("--minutes", "-3", "above 0"),
+        ("--evaluate-every", "-1", "at least 0"),
+        ("--max-bad", "-0.1", "from 0 to 1"),
+    ] {
+        place.refused(&["train", flag, value], &[flag, value, range]);
+    }
+    place.refused(&["train", "--keep", "last"], &["--keep: has no effect without --evaluate-every"]);
     place.refused(&["train", "--epochs", "ten"], &["'ten'", "--epochs", "expected a whole number"]);
     place.refused(&["train", "--learning-rate", "fast"], &["'fast'", "expected a number"]);
     let said = place.refused(&["train", "--height", "64"], &["--size HEIGHTxWIDTH"]);
@@ -389,7 +438,7 @@ fn quiet_prints_results_and_warnings_only_and_verbose_more() {
         )
     };
     let (results, messages) = said("-q", "quiet");
-    assert!(results.contains("recall at 1"), "{results}");
+    assert!(results.contains("MAP@R"), "{results}");
     assert!(messages.lines().all(|line| line.starts_with("warning: ")), "{messages}");
     let (_, messages) = said("-v", "loud");
     assert!(messages.contains("instruction set") && messages.contains("of memory"), "{messages}");

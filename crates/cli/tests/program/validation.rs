@@ -181,7 +181,10 @@ fn a_validation_part_of_the_data_is_one_rule_for_folders_columns_and_split_files
     }
     let run = ["train", "--config", "tiny.toml", "--data", "d", "--evaluate-every", "1", "--out", "no"];
     place.refused(&run, &["the validation part is 1 of 1 class; expected two images of one class"]);
-    let said = stderr(&train(&place, "d", &["--patience", "3"], "without"));
+    let without = ["train", "--config", "tiny.toml", "--data", "d", "--patience", "3"];
+    place.refused(&without, &["--patience: has no effect without --evaluate-every"]);
+    place.write("tiny.toml", format!("{TINY}patience = 3\n").as_bytes());
+    let said = stderr(&train(&place, "d", &[], "without"));
     assert!(said.contains("training.patience: no effect without evaluations during training"), "{said}");
 }
 
@@ -216,6 +219,28 @@ fn averaged_weights_and_accumulated_batches_resume_to_the_same_model() {
     let flags = ["--unseen", "2", "--average", "0.9", "--accumulate", "2"];
     train(&place, "images", &flags, "run");
     let model = std::fs::read(place.path().join("run/model.safetensors")).expect("there");
+    // The trained weights are a model, too: of the same run, but not that of its calibration.
+    for (file, out) in [("run", "averaged.npy"), ("run/unaveraged.safetensors", "trained.npy")] {
+        success(&place.run(&["embed", "--model", file, "images", "-o", out]));
+        let evaluated = place.run(&["eval", "retrieval", out, "--split", "run/split.csv"]);
+        success(&evaluated);
+        let told = String::from_utf8_lossy(&evaluated.stderr).into_owned();
+        assert!(!told.contains("another model"), "{told}");
+    }
+    assert_ne!(
+        std::fs::read(place.path().join("averaged.npy")).expect("there"),
+        std::fs::read(place.path().join("trained.npy")).expect("there")
+    );
+    place.refused(
+        &[
+            "compare",
+            "--model",
+            "run/unaveraged.safetensors",
+            "images/class-0/00.png",
+            "images/class-1/00.png",
+        ],
+        &["calibration"],
+    );
     let lines = read(&place, "run/metrics.jsonl").lines().count();
     assert_eq!(
         lines,

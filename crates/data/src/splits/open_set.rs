@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Labelled, Part, Result};
 use widemargin_chance::{Purpose, Stream};
+use widemargin_tables::first_names;
 
 /// Fewest known classes, and fewest unseen ones.
 const LEAST: usize = 2;
 /// Smallest Jaro-Winkler similarity at which another name is suggested.
 const NEAR: f64 = 0.7;
+/// How many classes an error names.
+const NAMED: usize = 5;
 
 /// Which classes are known and which are unseen.
 ///
@@ -209,7 +212,8 @@ fn find(class_names: &[String], name: &str) -> Result<u32> {
             .filter(|(similarity, _)| *similarity >= NEAR)
             .max_by(|one, other| one.0.total_cmp(&other.0));
         let suggestion = with_comma(class_names, &lower).or(nearest.map(|(_, known)| known));
-        Error::UnknownClass { name: name.to_owned(), suggestion: suggestion.cloned() }
+        let classes = first_names(class_names, NAMED);
+        Error::UnknownClass { name: name.to_owned(), suggestion: suggestion.cloned(), classes }
     })
 }
 
@@ -256,6 +260,13 @@ mod tests {
         assert_eq!(unknown("ancle boots").as_deref(), Some("Ankle boot"));
         assert_eq!(unknown("t-shirt").as_deref(), Some("T-shirt/top"));
         assert_eq!(unknown("xqz"), None);
+        let said = OpenSetSplit::by_names(&fashion(), &["xqz".into()]).unwrap_err().to_string();
+        assert!(
+            said.ends_with(
+                "no class \"xqz\"; its classes are T-shirt/top, Trouser, Pullover, Dress, Coat and 5 more"
+            ),
+            "{said}"
+        );
         let error = OpenSetSplit::by_names(&fashion(), &["Snaeker".into()]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -296,7 +296,7 @@ mod tests {
             ),
             // the value at fault is a default, so the line is that of the section
             (
-                "\n[data]\nclosed_set = false\nunseen_classes = [\"a\"]",
+                "\n[data]\nclosed_set = false\nunseen_classes = [\"a\", \"a\"]",
                 "run.toml, line 4: data.unseen_classes",
             ),
         ] {

@@ -96,7 +96,7 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
     config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
     match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &|| false)? {
         Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
-            trainer.write_model(prepared, &folder.as_ref().join(MODEL_FILE))?;
+            trainer.write_model(prepared, folder.as_ref())?;
             Ok(trainer)
         }
         Ending::Stopped { .. } => unreachable!("it is never asked to stop"),

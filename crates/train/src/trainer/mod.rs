@@ -17,7 +17,7 @@ use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use std::path::Path;
 use widemargin_data::{ImageShape, Normalisation, SampleSet, evaluation_batches};
-use widemargin_embedder::{Description, Model, Takes};
+use widemargin_embedder::{Description, MODEL_FILE, Model, Takes, UNAVERAGED_FILE};
 use widemargin_head::{
     HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, ProductPrecision, TrainingHead,
     nearest_class_mean,
@@ -313,12 +313,17 @@ impl Trainer {
         Ok(Model::from_backbone(self.description(prepared), self.result()?, device)?)
     }
 
-    /// Writes the backbone with its preprocessing as a file of its own, for [`widemargin_embedder::Model::load`].
+    /// Writes the model of this run to the folder, for [`Model::load`]: the backbone with its preprocessing, as [`MODEL_FILE`]. If the run
+    /// averages, that file has the averaged weights, and [`UNAVERAGED_FILE`] the trained ones.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
+    /// If they cannot be written.
+    pub fn write_model(&self, prepared: &Prepared, folder: &Path) -> Result<(), Error> {
         let description = self.description(prepared);
-        Ok(Model::write(path, &description, &self.result_parameters())?)
+        if self.average.is_some() {
+            let trained = parameters::parameters(&self.backbone);
+            Model::write(folder.join(UNAVERAGED_FILE), &description, &trained)?;
+        }
+        Ok(Model::write(folder.join(MODEL_FILE), &description, &self.result_parameters())?)
     }
 }

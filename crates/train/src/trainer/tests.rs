@@ -258,6 +258,26 @@ fn averaged_weights_follow_the_trained_ones_and_are_those_of_the_model() {
         trainer.model(&prepared).expect("a model").embed_samples(&prepared.set, some).expect("finite").len(),
         embedded.len()
     );
+    let folder = tempfile::tempdir().expect("a folder");
+    trainer.write_model(&prepared, folder.path()).expect("written");
+    let of_file = |name| {
+        let model = Model::load(folder.path().join(name)).expect("a model");
+        model.embed_samples(&prepared.set, some).expect("finite")
+    };
+    let unit = |mut rows: Vec<f32>| {
+        rows.chunks_mut(config.model.embedding).for_each(|row| {
+            normalise(row);
+        });
+        rows
+    };
+    let average = trainer.average.take();
+    let of_trained = trainer.embed(&prepared, some).expect("finite");
+    trainer.average = average;
+    for (file, expected) in [(MODEL_FILE, &embedded), (UNAVERAGED_FILE, &of_trained)] {
+        let near = of_file(file).iter().zip(unit(expected.clone())).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(near, "{file}");
+    }
+    assert_ne!(embedded, of_trained);
     let done = Done { step: 3, seconds: 1.0, log: None, validation: None };
     let parts = trainer.parts(done, RUN).expect("finite");
     let mut loaded = Trainer::new(&config, &prepared).expect("a valid configuration");

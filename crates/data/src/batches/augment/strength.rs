@@ -35,6 +35,16 @@ pub enum StrengthRange {
 }
 
 impl Strength {
+    /// The range that a number stands for, which depends on the change.
+    pub const fn number(number: f32) -> Self {
+        Self { range: StrengthRange::Number(number), probability: 1.0 }
+    }
+
+    /// Strengths from `low` to `high`.
+    pub const fn between(low: f32, high: f32) -> Self {
+        Self { range: StrengthRange::Between([low, high]), probability: 1.0 }
+    }
+
     /// The change with this probability.
     #[must_use]
     pub fn with_probability(self, probability: f32) -> Self {
@@ -44,13 +54,13 @@ impl Strength {
 
 impl From<f32> for Strength {
     fn from(number: f32) -> Self {
-        Self { range: StrengthRange::Number(number), probability: 1.0 }
+        Self::number(number)
     }
 }
 
 impl From<[f32; 2]> for Strength {
-    fn from(range: [f32; 2]) -> Self {
-        Self { range: StrengthRange::Between(range), probability: 1.0 }
+    fn from([low, high]: [f32; 2]) -> Self {
+        Self::between(low, high)
     }
 }
 
