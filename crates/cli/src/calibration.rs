@@ -138,9 +138,6 @@ pub(crate) struct SavedCalibration {
     /// The cohort that normalised the scores; absent if they are not normalised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cohort: Option<SavedCohort>,
-    /// Whether its rates and probabilities do not hold for the embeddings at hand, as one of `warnings` says.
-    #[serde(skip)]
-    misfit: bool,
     /// CRC-32 of all other fields, in hexadecimal. A file without it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
@@ -181,15 +178,15 @@ impl SavedCalibration {
             flip: false,
             templates: None,
             cohort: None,
-            misfit: false,
             checksum: None,
         };
         saved.sealed()
     }
 
-    /// Whether its rates and probabilities hold for embeddings of the model for which it was read. Not if only one of both is with flip averaging.
-    pub(crate) fn fits(&self) -> bool {
-        !self.misfit
+    /// Whether its rates and probabilities hold for embeddings of `model`, for which it was read ([`of_model`](Self::of_model)). Not if only one of both
+    /// is with flip averaging, as one of `warnings` says.
+    pub(crate) fn fits(&self, model: &Model) -> bool {
+        self.model.is_none() || self.flip == model.flips()
     }
 
     /// The calibration with its checksum.
@@ -282,7 +279,6 @@ impl SavedCalibration {
             path.display()
         );
         let file = model.fingerprint().map(|fingerprint| (model_file(fingerprint), model.flips()));
-        saved.misfit = saved.model.is_some() && saved.flip != model.flips();
         let warning = saved.require_model(path, (file, &place.display()))?;
         saved.warnings.extend(warning);
         Ok(Some(saved))

@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let images = [sides[0].len(), sides[1].len()];
     let templates = saved.as_ref().map(|saved| saved.templates);
     let of_this_kind = templates.map(|templates| applies(templates, images)).transpose()?;
-    let fits = saved.as_ref().is_none_or(SavedCalibration::fits);
+    let fits = saved.as_ref().is_none_or(|saved| saved.fits(&model));
     let calibrated_on = templates.map(calibrated_on);
     let mut decision = match given {
         Some(given) => given,

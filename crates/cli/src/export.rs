@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     for warning in saved.iter().flat_map(|saved| &saved.warnings) {
         say!("warning: calibration: {warning}");
     }
-    let fits = saved.as_ref().is_none_or(SavedCalibration::fits);
+    let fits = saved.as_ref().is_none_or(|saved| saved.fits(&model));
     ensure!(
         fits || arguments.calibration.is_none(),
         "--calibration: found one of embeddings that were made {} --flip, expected one of those that the exported model computes: embed with the same \
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         if arguments.flip { "without" } else { "with" }
     );
     // A threshold of other embeddings would be used by programs that cannot know that it does not hold.
-    let calibration = saved.filter(SavedCalibration::fits).map(|saved| Calibration {
+    let calibration = saved.filter(|_| fits).map(|saved| Calibration {
         threshold: saved.threshold,
         slope: saved.calibration.slope(),
         offset: saved.calibration.offset(),

@@ -201,7 +201,7 @@ fn calibrated(
         saved.templates.is_none(),
         "--calibration: found a calibration of templates, expected one of single embeddings, which are searched"
     );
-    let decision = if saved.fits() && is_stated {
+    let decision = if saved.fits(model) && is_stated {
         Decision::of_calibration(&saved)
     } else {
         Decision::plain(saved.threshold)

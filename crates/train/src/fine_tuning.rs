@@ -58,16 +58,21 @@ pub(crate) fn preprocessing_of_run(config: &Config) -> Result<Preprocessing, Err
     preprocessing(config)
 }
 
-/// How image files were read in the training of the configured weights; `None` without weights, or if they do not state it.
-fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Error> {
+/// What the configured weights state of their model; `None` without weights, or if another program wrote them.
+fn own_description(config: &Config) -> Result<Option<Description>, Error> {
     match &config.model.weights {
         // A run that is resumed does not need its weights.
         Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
-            let description = Description::read(path)?;
-            Ok((description.takes == Takes::Images).then(|| description.preprocessing()))
+            Ok(Some(Description::read(path)?))
         }
         _ => Ok(None),
     }
+}
+
+/// How image files were read in the training of the configured weights; `None` without weights, or if they do not state it.
+fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Error> {
+    let images = own_description(config)?.filter(|description| description.takes == Takes::Images);
+    Ok(images.map(|description| description.preprocessing()))
 }
 
 /// The shape of the images that the configured weights were trained on; `None` without weights of this program that take images.
@@ -75,13 +80,8 @@ fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Er
 /// # Errors
 /// If the weights cannot be read.
 pub(crate) fn shape_of_weights(config: &Config) -> Result<Option<ImageShape>, Error> {
-    match &config.model.weights {
-        Some(path) if Weights::read(path)?.names() == Names::Own => {
-            let description = Description::read(path)?;
-            Ok((description.takes == Takes::Images).then(|| description.shape()))
-        }
-        _ => Ok(None),
-    }
+    let images = own_description(config)?.filter(|description| description.takes == Takes::Images);
+    Ok(images.map(|description| description.shape()))
 }
 
 /// The columns that the configured weights or the run to continue were trained on, in order; `None` without either or names of columns.
@@ -92,22 +92,15 @@ pub(crate) fn columns(config: &Config) -> Result<Option<Vec<String>>, Error> {
     if let Some(earlier) = EarlierRun::of(config)? {
         return Ok(earlier.record.columns().map(<[String]>::to_vec));
     }
-    match &config.model.weights {
-        // A run that is resumed does not need its weights.
-        Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
-            Ok(Description::read(path)?.columns)
-        }
-        _ => Ok(None),
-    }
+    Ok(own_description(config)?.and_then(|description| description.columns))
 }
 
 /// Rejects a model of images as the weights of a run on vectors, and the other way round.
 fn require_input(config: &Config, set: &SampleSet) -> Result<(), Error> {
-    let Some(path) = config.model.weights.as_ref().filter(|path| path.exists()) else { return Ok(()) };
-    if Weights::read(path)?.names() != Names::Own {
+    let (Some(path), Some(description)) = (&config.model.weights, own_description(config)?) else {
         return Ok(());
-    }
-    let takes = Description::read(path)?.takes;
+    };
+    let takes = description.takes;
     let data = if set.images().is_some() { Takes::Images } else { Takes::Vectors };
     let word = |takes| if takes == Takes::Images { "images" } else { "vectors" };
     if takes == data {

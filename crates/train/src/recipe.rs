@@ -222,7 +222,7 @@ impl Recipe {
             self.choose("learning rate", value, format!("steps of {} samples", config.step_size()));
         }
         if self.is_free(&[EPOCHS_KEY]) {
-            let steps = (samples / config.step_size()).max(1);
+            let steps = steps_per_epoch(config, prepared);
             config.training.epochs = epochs(steps);
             let total = config.training.epochs * steps;
             self.choose(EPOCHS_KEY, config.training.epochs, format!("{total} steps, {steps} per epoch"));
@@ -272,8 +272,7 @@ impl Recipe {
 
     /// Whether it is worth timing some steps, to say how long the training will take.
     pub fn is_worth_timing(&self, config: &Config, prepared: &Prepared) -> bool {
-        let steps = config.training.epochs * (prepared.training.samples.len() / config.step_size().max(1));
-        !self.fixed && steps >= WORTH_TIMING
+        !self.fixed && config.training.epochs * steps_per_epoch(config, prepared) >= WORTH_TIMING
     }
 
     /// Chooses the epochs that fit into `time` on this machine, if it is given, and returns how long the training will take: some steps are timed.
@@ -288,8 +287,7 @@ impl Recipe {
     ) -> Result<Duration, Error> {
         let seconds = step_seconds(config, prepared, 1, TIMED)?.seconds;
         let step = seconds.into_iter().reduce(f64::min).unwrap_or_default();
-        let steps = (prepared.training.samples.len() / config.step_size()).max(1);
-        let epoch = step * steps as f64;
+        let epoch = step * steps_per_epoch(config, prepared) as f64;
         if let Some(time) = time {
             let most = config.training.epochs * MOST_TIMES;
             let fit = time.as_secs_f64() * (1.0 - FOR_EVALUATION) / epoch.max(1e-9);
@@ -322,6 +320,11 @@ fn sides(glance: &Glance) -> String {
     let Glance { width, height, .. } = glance;
     let (least, most) = (width.min.min(height.min), width.max.max(height.max));
     if least == most { format!("{least} pixels") } else { format!("{least} to {most} pixels") }
+}
+
+/// Steps of an epoch, of which there is at least one.
+fn steps_per_epoch(config: &Config, prepared: &Prepared) -> usize {
+    (prepared.training.samples.len() / config.step_size()).max(1)
 }
 
 /// The peak learning rate of steps with so many samples: with two digits.

@@ -60,12 +60,8 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun], seeds: Option<&Seeds>) -> Vec
         lines.extend(training_in_words(runs));
     }
     // A verdict is the last line of all.
-    let is_verdict = |warning: &String| {
-        let mut verdicts = runs.iter().filter_map(|run| run.report.verdict.as_ref());
-        verdicts.any(|verdict| warning.ends_with(verdict.as_str()))
-    };
-    let others = warnings(runs).into_iter().filter(|warning| !is_verdict(warning));
-    lines.extend(others.map(|warning| format!("warning: {warning}")));
+    let (_, others) = verdicts_and_others(runs);
+    lines.extend(others.into_iter().map(|warning| format!("warning: {warning}")));
     lines
 }
 
@@ -89,8 +85,14 @@ fn training_in_words(runs: &[EvaluatedRun]) -> Option<String> {
     Some(format!("training: {}.", each.join(", ")))
 }
 
-/// The warnings of all runs, each once: a verdict first, and one that not every run has with the name of its run.
+/// The warnings of all runs, verdicts first.
 pub(super) fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
+    let (verdicts, others) = verdicts_and_others(runs);
+    [verdicts, others].concat()
+}
+
+/// The verdicts and the other warnings of all runs, each once. One that not every run has starts with the name of its run.
+fn verdicts_and_others(runs: &[EvaluatedRun]) -> (Vec<String>, Vec<String>) {
     let has = |run: &EvaluatedRun, warning: &String| run.report.warnings.contains(warning);
     let several_seeds = runs.iter().any(|run| run.report.seed != runs[0].report.seed);
     let (mut verdicts, mut others): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
@@ -112,8 +114,7 @@ pub(super) fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
             }
         }
     }
-    verdicts.extend(others);
-    verdicts
+    (verdicts, others)
 }
 
 /// What a run was evaluated on, in words.

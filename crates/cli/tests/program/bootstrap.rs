@@ -71,7 +71,10 @@ fn classes_of_one_sample_do_not_count_as_identities_with_genuine_pairs() {
     let table = place.run(&["eval", "verification", "few.csv", "--bootstrap", "50", "--figures", "drawn"]);
     let heading = "drawing 35 identities, 5 of them with genuine pairs";
     // A wide heading has two lines.
-    assert!(String::from_utf8_lossy(&table.stdout).contains("5 of them with genuine pairs"));
+    let told = String::from_utf8_lossy(&table.stdout).into_owned();
+    for part in ["drawing 35 identities,", "5 of them with genuine pairs"] {
+        assert!(told.contains(part) && heading.contains(part), "{part}: {told}");
+    }
     let page = std::fs::read_to_string(place.path().join("drawn/evaluation.html")).expect("there");
     assert!(page.contains(heading));
 }

@@ -142,7 +142,8 @@ fn pairs_are_named_by_id_and_folds_choose_blindly() {
         assert_eq!(intervals["bootstrap"]["drawn"], "identities", "{pairs:?}");
     }
     let output = place.run(&["eval", "verification", "set.csv", "--bootstrap", "50", "--figures", "drawn"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("drawing 3 identities"));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("95 % interval,") && told.contains("drawing 3 identities"), "{told}");
     let page = std::fs::read_to_string(place.path().join("drawn/evaluation.html")).expect("there");
     assert!(page.contains("drawing 3 identities"));
 }
@@ -861,6 +862,7 @@ fn intervals_are_of_the_rates_that_were_asked_for() {
         let output = place.run(&[&["eval", task, file], &asked[..]].concat());
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(text.matches("95 % interval,").count(), 2, "{text}");
+        assert_eq!(text.matches("drawing ").count(), 2, "{text}");
         let line = text.lines().find(|line| line.starts_with("5e-2")).expect("a line");
         assert!(line.contains(" % to "), "{line}");
     }

@@ -252,7 +252,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     let output = place.run(&[&sweep[..], &["--out", "whole"]].concat());
     success(&output);
     let table = String::from_utf8(output.stdout).expect("text");
-    assert!(table.contains("MAP@R") && table.contains("learning"), "{table}");
+    assert!(table.contains("MAP@R") && table.contains("learning") && table.contains(" rate "), "{table}");
     let expected = figures(&place.path().join("whole"));
     let runs = expected["runs"].as_array().expect("runs");
     let rounds: Vec<usize> = runs.iter().map(|run| run["rounds"].as_array().map_or(0, Vec::len)).collect();
