@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Create the built-in data set from the whole of Fashion-MNIST.
+"""Create the few images of Fashion-MNIST that tests use from the whole set.
 
     python3 cut_fashion_mnist.py [FOLDER WITH THE FOUR FILES] [FOLDER TO WRITE]
 
@@ -15,10 +15,10 @@ import sys
 import zlib
 from pathlib import Path
 
-PER_CLASS = {"train": 1500, "t10k": 250}
+PER_CLASS = {"train": 60, "t10k": 20}
 CLASSES = 10
 SIDE = 28
-LIMIT = 8_000_000
+LIMIT = 500_000
 
 
 def read_idx(path, dimensions):
@@ -76,7 +76,7 @@ def cut(source, target, part, per_class):
 
 def main():
     source = Path(sys.argv[1] if len(sys.argv) > 1 else "/usr/share/datasets/fashion-mnist")
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "fashion-mnist-part"
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "fashion-mnist-few"
     target.mkdir(parents=True, exist_ok=True)
     total = sum(cut(source, target, part, per_class) for part, per_class in PER_CLASS.items())
     print(f"total: {total} bytes")

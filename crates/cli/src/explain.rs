@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use widemargin_data::Labelled;
+use widemargin_data::{Labelled, NamedSet};
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_explain::{FeatureClass, FeatureRun, Language, TrainedFeatures, page};
 use widemargin_train::config::{Amount, Config};
@@ -110,7 +110,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeature
     let stop = interrupt::listen()?;
     let mut observer = progress::Bar::default();
     let mut config = Config::default();
-    config.data.built_in = true;
+    config.data.set = Some(NamedSet::FashionMnist);
     config.training.limit = arguments.images;
     config.training.epochs = arguments.epochs;
     config.schedule.margin_warm_up_epochs = MARGIN_WARM_UP;

@@ -99,7 +99,7 @@ pub(crate) struct TrainArguments {
     /// Embedding dimension; 2 and 3 add a plot of the embeddings to the report [default: 128]
     #[arg(help_heading = heading::MODEL, long, value_name = "DIM")]
     embedding: Option<usize>,
-    /// Samples per batch, for shuffled and by-frequency [default: chosen for the data; 128 for the built-in images]
+    /// Samples per batch, for shuffled and by-frequency [default: chosen for the data]
     #[arg(help_heading = heading::BATCHES, long)]
     batch: Option<usize>,
     /// Peak learning rate [default: 0.1]
@@ -225,7 +225,7 @@ impl TrainArguments {
         let mut config = Config::after(run).map_err(|error| anyhow::anyhow!("--from: {error}"))?;
         if self.run.has_data() {
             // Its labels and its place belong to the data of that run.
-            (config.data.path, config.data.labels, config.data.built_in) = (None, None, false);
+            (config.data.path, config.data.labels, config.data.set) = (None, None, None);
         }
         config.data.closed_set &= !self.run.chooses_unseen() && self.unseen_classes.is_empty();
         let before = config.objective.name.clone();
@@ -476,7 +476,7 @@ fn finish(
         Some(seeds) => write!(out, "{}", seeds.tables())?,
         None => writeln!(out, "{}", closing_table(runs))?,
     }
-    for line in closing_notes(runs, seeds.as_ref()) {
+    for line in closing_notes(runs, seeds.as_ref(), prepared) {
         write!(out, "{}", sentence(&line))?;
     }
     let sentences = conclusions(runs.iter().map(|run| &run.report), seeds.as_ref());

@@ -72,10 +72,19 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// The line of a configuration that names a few images of Fashion-MNIST.
+macro_rules! clothing {
+    () => {
+        concat!("path = \"", env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-few\"")
+    };
+}
+const CLOTHING: &str = clothing!();
+
 /// A run of a second or two.
-const SMALL: &str = r#"
-[data]
-built_in = true
+const SMALL: &str = concat!(
+    "\n[data]\n",
+    clothing!(),
+    r#"
 [model]
 backbone = "mlp"
 hidden = [16]
@@ -85,7 +94,8 @@ batch = 20
 [training]
 epochs = 2
 limit = 420
-"#;
+"#
+);
 
 /// The same, far too long to end by itself.
 fn endless() -> String {
@@ -288,10 +298,7 @@ fn images_in_folders_train_and_bad_ones_are_told() {
 
     let place = Workplace::new();
     image_folder(&place, "images", 5, 12);
-    place.write(
-        "folder.toml",
-        SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
-    );
+    place.write("folder.toml", SMALL.replace(CLOTHING, "height = 8\nwidth = 8\nchannels = 1").as_bytes());
     success(&place.run(&train(&["--out", "run"])));
 
     let mut truncated = png(0, 0);
@@ -321,10 +328,7 @@ fn images_in_folders_train_and_bad_ones_are_told() {
 fn a_finished_run_compares_images() {
     let place = Workplace::new();
     image_folder(&place, "images", 6, 12);
-    place.write(
-        "folder.toml",
-        SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
-    );
+    place.write("folder.toml", SMALL.replace(CLOTHING, "height = 8\nwidth = 8\nchannels = 1").as_bytes());
     success(&place.run(&[
         "train",
         "--data",
@@ -484,7 +488,10 @@ fn impossible_wishes_are_refused_before_anything_is_written() {
     place.refused(&["train", "--precision", "half"], &["half", "`full` or `mixed`"]);
     place.refused(&["train", "--hold-out", "100%"], &["hold_out", "below 1"]);
     place.refused(&["train", "--backbone", "resnet"], &["resnet", "small-cnn"]);
-    place.refused(&["train", "--built-in", "--unseen-classes", "Trousers,Bag"], &["Trousers", "Trouser"]);
+    place.refused(
+        &["train", "--config", "small.toml", "--unseen-classes", "Trousers,Bag"],
+        &["Trousers", "Trouser"],
+    );
     place.refused(&["train", "--max-bad", "200%"], &["share"]);
     place.refused(&["train", "--resume", "nowhere"], &["nowhere", "run folder"]);
     assert!(!place.exists("runs"), "nothing is written");

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use widemargin_tables::first_names;
+use widemargin_tables::{first_names, is_missing, look_alike};
 
-use crate::Part;
+use crate::{Error, Part, Result};
 
 /// Name and classes of a set, and the class and part of each sample.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub struct Catalogue {
     pub(crate) warnings: Vec<String>,
     /// The groups of the samples, if the data has them.
     pub(crate) groups: Option<Groups>,
+    /// The cameras of the samples, if only samples of different cameras are compared.
+    pub(crate) cameras: Option<Cameras>,
+    /// How many classes are unseen by default, if the set has a rule of its own.
+    pub(crate) usual_unseen: Option<usize>,
     /// Classes of the data without a usable sample, which are no classes of the set.
     pub(crate) unusable: Vec<String>,
     /// A sentence, if the held-out samples were drawn and their share is far from the one that was set.
@@ -40,6 +44,48 @@ impl Groups {
         let mut names = widemargin_tables::ClassNames::default();
         let of = of.into_iter().map(|name| names.number(name)).collect();
         Self { names: names.names().to_vec(), of }
+    }
+}
+
+/// The cameras of samples of which only those of different cameras are compared.
+#[derive(Debug)]
+pub(crate) struct Cameras {
+    /// All cameras; or the one that is held out of training, and one that stands for all others.
+    of_samples: Groups,
+    /// Whether the first is held out of training.
+    holds_out: bool,
+}
+
+impl Cameras {
+    /// The cameras of samples, of which `held_out` may be held out of training: then only its samples are compared with those of all others.
+    pub(crate) fn new<'a>(
+        of: impl IntoIterator<Item = &'a str>,
+        held_out: Option<&str>,
+        data: &str,
+    ) -> Result<Self> {
+        let all = Groups::new(of);
+        let names = || all.names.iter().map(String::as_str);
+        if let Some(name) = names().find(|name| is_missing(name)) {
+            let found = format!("a sample with the camera {name:?}, expected a name");
+            return Err(Error::BadCameras { data: data.to_owned(), found });
+        }
+        // Two names of one camera would count as two, and its samples would be compared.
+        if let Some((a, b, how)) = look_alike(names()) {
+            let found =
+                format!("the cameras {a:?} and {b:?}, which differ only {how}; write both in the same way");
+            return Err(Error::BadCameras { data: data.to_owned(), found });
+        }
+        let Some(held_out) = held_out else { return Ok(Self { of_samples: all, holds_out: false }) };
+        let Some(number) = all.names.iter().position(|name| name == held_out) else {
+            return Err(Error::UnknownCamera {
+                data: data.to_owned(),
+                found: held_out.to_owned(),
+                expected: first_names(all.names.iter(), NAMED),
+            });
+        };
+        let names = vec![held_out.to_owned(), format!("not {held_out}")];
+        let of = all.of.into_iter().map(|camera| u32::from(camera as usize != number)).collect();
+        Ok(Self { of_samples: Groups { names, of }, holds_out: true })
     }
 }
 
@@ -76,6 +122,31 @@ pub trait Labelled {
     /// Groups of samples with the same pixels or values, each in ascending order, sorted by their first samples.
     fn copies(&self) -> &[Vec<u32>] {
         &self.catalogue().copies
+    }
+
+    /// The camera of each sample, as an index into [`camera_names`](Self::camera_names), if only samples of different cameras are compared in
+    /// an evaluation.
+    fn cameras(&self) -> Option<&[u32]> {
+        self.catalogue().cameras.as_ref().map(|cameras| cameras.of_samples.of.as_slice())
+    }
+
+    /// Whether a sample is of the camera that is held out of training.
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Self::len).
+    fn is_of_held_out_camera(&self, sample: usize) -> bool {
+        let cameras = self.catalogue().cameras.as_ref();
+        cameras.is_some_and(|cameras| cameras.holds_out && cameras.of_samples.of[sample] == 0)
+    }
+
+    /// Names of the cameras; empty if samples are compared whatever their cameras are.
+    fn camera_names(&self) -> &[String] {
+        self.catalogue().cameras.as_ref().map_or(&[], |cameras| &cameras.of_samples.names)
+    }
+
+    /// How many classes are unseen in evaluations by default, if the set has a rule of its own, as the built-in one has.
+    fn usual_unseen(&self) -> Option<usize> {
+        self.catalogue().usual_unseen
     }
 
     /// What a reader of the results must know about the data, as whole sentences: what was skipped, and what may be misunderstood.

@@ -17,6 +17,44 @@ pub enum Error {
         /// The path that was given.
         path: PathBuf,
     },
+    /// A data set of another package that is not installed.
+    #[error(
+        "{name}: not installed in {folder}; install Debian's package {package}, or give a folder with its files"
+    )]
+    NotInstalled {
+        /// Name of the set.
+        name: &'static str,
+        /// Where it would be.
+        folder: PathBuf,
+        /// The package that installs it.
+        package: &'static str,
+    },
+    /// The names of the cameras cannot be used.
+    #[error("{data}: found {found}")]
+    BadCameras {
+        /// The data.
+        data: String,
+        /// What was found and expected.
+        found: String,
+    },
+    /// The camera to hold out of training is none of the data's.
+    #[error("{data}: no camera is called {found:?}; expected one of {expected}")]
+    UnknownCamera {
+        /// The data.
+        data: String,
+        /// The name that was given.
+        found: String,
+        /// The names of the first cameras.
+        expected: String,
+    },
+    /// Samples of different cameras are to be compared, but the data has no cameras.
+    #[error(
+        "{path}: has no column `camera`, so samples cannot be compared across cameras; expected a manifest or a table with one"
+    )]
+    NoCameras {
+        /// The data.
+        path: PathBuf,
+    },
     /// A file that is not in a format for data.
     #[error(
         "{path}: not a folder, nor a data file; expected a folder with a sub-folder per class, a folder of IDX files, a manifest (.csv or \

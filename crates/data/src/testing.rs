@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::ImageSet;
+use crate::{ImageSet, OpenOptions};
 
 /// An IDX file.
 pub(crate) fn idx_bytes(lengths: &[u32], data: &[u8]) -> Vec<u8> {
@@ -90,8 +90,10 @@ pub(crate) fn icc_profile(space: [u8; 4], primaries: [[f64; 3]; 3], gamma: f64) 
     [&[0; 16][..], &space, b"XYZ ", &[0; 12], b"acsp", &[0; 88], &table, &contents].concat()
 }
 
-/// The embedded set, unpacked once for all tests.
-pub(crate) fn embedded() -> Arc<ImageSet> {
-    static SET: LazyLock<Arc<ImageSet>> = LazyLock::new(|| Arc::new(ImageSet::embedded()));
+/// A few images of Fashion-MNIST, read once for all tests: 60 training and 20 test images of each class.
+pub(crate) fn clothing() -> Arc<ImageSet> {
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-few");
+    static SET: LazyLock<Arc<ImageSet>> =
+        LazyLock::new(|| ImageSet::open(FOLDER, &OpenOptions::default()).unwrap().shared());
     Arc::clone(&SET)
 }

@@ -31,13 +31,24 @@ pub struct Embeddings {
     rounding: Option<Rounding>,
     dim: usize,
     labels: Vec<u32>,
+    /// Where each row comes from, if rows of one camera are not compared with each other.
+    cameras: Option<Vec<u32>>,
     crowding: Option<Crowding>,
 }
 
 impl Embeddings {
     /// From rows that are checked and have length 1.
     pub(crate) fn of_parts(unit_rows: Vec<f32>, dim: usize, labels: Vec<u32>) -> Self {
-        Self { unit_rows, rests: None, squares: None, rounding: None, dim, labels, crowding: None }
+        Self {
+            unit_rows,
+            rests: None,
+            squares: None,
+            rounding: None,
+            dim,
+            labels,
+            cameras: None,
+            crowding: None,
+        }
     }
 
     pub(crate) fn into_unit_rows(self) -> Vec<f32> {
@@ -109,11 +120,39 @@ impl Embeddings {
         self.unit_rows.chunks_exact(self.dim).nth(row)
     }
 
-    /// The same embeddings ordered by label; rows of one class keep their order.
+    /// The same embeddings ordered by label, and within a class by camera; otherwise rows keep their order.
     pub(crate) fn sorted_by_label(&self) -> Self {
         let mut order: Vec<usize> = (0..self.rows()).collect();
-        order.sort_by_key(|&row| self.labels[row]);
+        order.sort_by_key(|&row| (self.labels[row], self.cameras.as_ref().map(|cameras| cameras[row])));
         self.reordered(&order)
+    }
+
+    /// The same embeddings, of which only rows of different cameras are compared: `cameras` has one number per row. A camera is whatever made the
+    /// sample and is easy to recognise, such as a photographer, a shop or an artist.
+    ///
+    /// Rows of the query's camera are neither hits nor misses, whatever their class, and pairs of one camera are neither genuine nor impostor pairs. This
+    /// holds wherever the rows of one set are compared with each other: in [verification](crate::verification), [retrieval](crate::retrieval) and
+    /// [extremes](crate::extremes). Clustering and geometry use all rows. To leave out only pairs of one camera *and* class, as in
+    /// re-identification, use [`Gallery::with_cameras`](crate::retrieval::Gallery::with_cameras).
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless there is one camera per row.
+    pub fn across_cameras(self, cameras: Vec<u32>) -> Result<Self> {
+        let (expected, found) = (self.rows(), cameras.len());
+        if found != expected {
+            return Err(Error::Length { what: "cameras", expected, found });
+        }
+        Ok(Self { cameras: Some(cameras), ..self })
+    }
+
+    /// The camera of each row, if only rows of different cameras are compared.
+    pub fn cameras(&self) -> Option<&[u32]> {
+        self.cameras.as_deref()
+    }
+
+    /// Whether two rows, which must exist and differ, are compared: they are of different cameras.
+    pub(crate) fn compares(&self, a: usize, b: usize) -> bool {
+        self.cameras.as_ref().is_none_or(|cameras| cameras[a] != cameras[b])
     }
 
     /// The given rows, in this order.
@@ -147,6 +186,7 @@ impl Embeddings {
             rounding: self.rounding.as_ref().map(|of| of.reordered(order)),
             dim: self.dim,
             labels: order.iter().map(|&row| self.labels[row]).collect(),
+            cameras: self.cameras.as_ref().map(|all| order.iter().map(|&row| all[row]).collect()),
             crowding: self.crowding,
         }
     }

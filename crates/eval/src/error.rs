@@ -65,7 +65,8 @@ pub enum Error {
     },
     /// No class has two samples, so there is no genuine pair.
     #[error(
-        "none of the {classes} classes has two samples; genuine pairs and retrieval need at least two samples of a class"
+        "none of the {classes} classes has two samples that are compared; genuine pairs and retrieval need at least two samples of a class, of \
+         different cameras if only these are compared"
     )]
     NoGenuinePairs {
         /// Number of classes.

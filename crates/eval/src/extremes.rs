@@ -44,13 +44,14 @@ impl Extremes {
     }
 }
 
-/// The extreme partners of every row. All pairs are compared, so the time grows with the square of the number of rows.
+/// The extreme partners of every row, of other cameras if the rows [have some](Embeddings::across_cameras). All pairs are compared, so the time grows with the square of the number of rows.
 pub fn extremes(embeddings: &Embeddings) -> Vec<Extremes> {
     let (rows, labels) = (embeddings.rows(), embeddings.labels());
     let of_row = |scores: &mut Vec<f32>, row: usize| {
         similarity::block(embeddings, row..row + 1, embeddings, 0..rows, scores);
         let mut found = Extremes { row, ..Extremes::default() };
-        for (index, &stored) in scores.iter().enumerate().filter(|&(index, _)| index != row) {
+        let is_partner = |index: usize| index != row && embeddings.compares(index, row);
+        for (index, &stored) in scores.iter().enumerate().filter(|&(index, _)| is_partner(index)) {
             found.offer(Neighbour { index, cosine: score::cosine(stored) }, labels[index] == labels[row]);
         }
         found

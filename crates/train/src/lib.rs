@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+mod compared;
 pub mod config;
 mod earlier_run;
 mod error;
@@ -17,10 +18,13 @@ mod record;
 mod recorded;
 mod run;
 mod schedule;
+#[cfg(test)]
+mod testing;
 mod trainer;
 mod validation;
 mod warm_start;
 
+pub use compared::compared;
 pub use config::Config;
 pub use error::Error;
 pub use measure::{StepTimes, step_seconds};

@@ -8,7 +8,7 @@ use crate::leak::{self, HeldOut};
 use crate::warm_start::{self, Origin, WeightsClasses};
 use std::collections::BTreeMap;
 use widemargin_data::{
-    Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
+    Augment, Division, FolderOptions, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingBatch,
     TrainingSamples, UnseenClasses, ValidationDraw, first_names, require_comparable,
 };
@@ -152,6 +152,7 @@ impl Prepared {
         normalisation: Option<Normalisation>,
     ) -> Result<Self, Error> {
         let (weights, embeddings) = (warm_start::classes(config)?, warm_start::of_embeddings(&set));
+        leave_out_camera(&set, &mut division)?;
         let samples = limited(&set, &mut division, config.training.limit)?;
         let Division { classes: split, mut parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
@@ -519,17 +520,16 @@ pub(crate) fn open(
         columns: d.columns.clone(),
         label_column: d.label_column.clone(),
         order: columns.map(<[String]>::to_vec),
+        across_cameras: d.across_cameras,
+        held_out_camera: d.held_out_camera.clone(),
         ..OpenOptions::default()
     };
-    if d.path.is_none() {
-        options.folders.require_for(SourceKind::Idx, "Fashion-MNIST")?;
+    if let Some(path) = &d.path {
+        return Ok(SampleSet::open(path, d.labels.as_deref(), &options)?);
     }
-    let set = match &d.path {
-        Some(path) => return Ok(SampleSet::open(path, d.labels.as_deref(), &options)?),
-        None if d.built_in => ImageSet::embedded(),
-        None => ImageSet::fashion_mnist_installed().unwrap_or_else(|| Ok(ImageSet::embedded()))?,
-    };
-    Ok(set.shared().into())
+    let set = d.set.unwrap_or_default();
+    options.folders.require_for(SourceKind::Idx, set.name())?;
+    Ok(set.open(&options)?.shared().into())
 }
 
 /// Whether the held-out samples of known classes are drawn: neither a split file nor the data or its groups define them.
@@ -578,6 +578,34 @@ fn divided(set: &SampleSet, config: &Config, weights: &WeightsClasses) -> Result
     Ok(division)
 }
 
+/// Leaves out the training samples of the camera that is held out of training, and classes without others.
+fn leave_out_camera(set: &SampleSet, division: &mut Division) -> Result<(), Error> {
+    let mut trained = vec![false; set.class_names().len()];
+    let mut left_out = false;
+    for (sample, part) in division.parts.iter_mut().enumerate().filter(|(_, part)| **part == SplitPart::Train)
+    {
+        if set.is_of_held_out_camera(sample) {
+            (*part, left_out) = (SplitPart::Out, true);
+        } else {
+            trained[set.labels()[sample] as usize] = true;
+        }
+    }
+    let is_left = |class: &u32| left_out && !trained[*class as usize];
+    let dropped: Vec<u32> = division.classes.known().iter().copied().filter(is_left).collect();
+    if dropped.is_empty() { Ok(()) } else { drop_known(set, division, &dropped) }
+}
+
+/// Makes known classes, in ascending order, neither known nor unseen, and leaves out their samples.
+fn drop_known(set: &SampleSet, division: &mut Division, dropped: &[u32]) -> Result<(), Error> {
+    let is_dropped = |class: &u32| dropped.binary_search(class).is_ok();
+    let kept = division.classes.known().iter().copied().filter(|class| !is_dropped(class)).collect();
+    division.classes = division.classes.with_known(set.class_names().len(), kept)?;
+    for (_, part) in set.labels().iter().zip(&mut division.parts).filter(|(class, _)| is_dropped(class)) {
+        *part = SplitPart::Out;
+    }
+    Ok(())
+}
+
 /// The training samples: all of the known classes, or the first ones of each class, `limit` in total and as evenly as the classes allow.
 ///
 /// A class that is left without a training sample is not a known class any more. Its samples are left out, with a warning.
@@ -605,9 +633,7 @@ fn limited(set: &SampleSet, division: &mut Division, limit: usize) -> Result<Vec
             "The limit of {limit} training samples leaves {empty} of {} known classes without one; they are left out, the first is {first}.",
             all.len(),
         ));
-        let kept: Vec<u32> =
-            all.iter().zip(&left).filter(|(_, left)| **left > 0).map(|(class, _)| *class).collect();
-        if kept.len() < LEAST_KNOWN {
+        if all.len() - empty < LEAST_KNOWN {
             return Err(Error::BadValue {
                 key: "training.limit".to_owned(),
                 message: format!(
@@ -617,12 +643,7 @@ fn limited(set: &SampleSet, division: &mut Division, limit: usize) -> Result<Vec
         }
         let dropped: Vec<u32> =
             all.iter().zip(&left).filter(|(_, left)| **left == 0).map(|(class, _)| *class).collect();
-        division.classes = division.classes.with_known(names.len(), kept)?;
-        for (class, part) in set.labels().iter().zip(&mut division.parts) {
-            if dropped.binary_search(class).is_ok() {
-                *part = SplitPart::Out;
-            }
-        }
+        drop_known(set, division, &dropped)?;
     }
     samples.retain(|(sample, label)| {
         let left = &mut left[*label as usize];
@@ -732,6 +753,7 @@ fn spread(samples: &[u32], most: usize) -> impl Iterator<Item = u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use widemargin_data::ImageSet;
 
     #[test]
     fn shares_add_up_to_the_limit_and_differ_by_one() {
@@ -794,7 +816,7 @@ mod tests {
     #[test]
     fn a_rate_below_the_classes_of_a_batch_is_reported() {
         let mut config = Config::default();
-        config.data.built_in = true;
+        config.data.path = crate::testing::clothing();
         (config.head.mode, config.head.rate) = (HeadModeName::Sampled, 0.3);
         let said = |config: &Config| Prepared::new(config).unwrap().warnings.join(" ");
         let all = said(&config);
@@ -812,15 +834,15 @@ mod tests {
     fn a_limit_takes_exactly_so_many_samples() {
         let of = |limit: usize| {
             let mut config = Config::default();
-            config.data.built_in = true;
+            config.data.path = crate::testing::clothing();
             (config.training.limit, config.sampler.batch) = (limit, 2);
             Prepared::new(&config)
         };
-        for limit in [7, 70, 2_093, 2_100, 10_500, 99_999] {
+        for limit in [7, 70, 403, 413, 420, 99_999] {
             let prepared = of(limit).unwrap();
-            assert_eq!(prepared.training.samples.len(), limit.min(10_500));
+            assert_eq!(prepared.training.samples.len(), limit.min(420));
             let trained = prepared.parts.iter().filter(|part| **part == SplitPart::Train).count();
-            assert_eq!(trained, limit.min(10_500), "in the split of the run");
+            assert_eq!(trained, limit.min(420), "in the split of the run");
             assert_eq!((prepared.split.known().len(), prepared.unseen_drawn), (7, true));
             assert!(
                 !prepared.warnings.iter().any(|text| text.contains("The limit")),
@@ -831,8 +853,8 @@ mod tests {
         // Two of the seven known classes are left without training samples, so they are not known classes.
         let prepared = of(5).unwrap();
         assert_eq!((prepared.training.samples.len(), prepared.split.known().len()), (5, 5));
-        assert_eq!(prepared.known.samples.len(), 5 * 250);
-        assert_eq!((prepared.split.unseen().len(), prepared.unseen.len()), (3, 3 * 250));
+        assert_eq!(prepared.known.samples.len(), 5 * 20);
+        assert_eq!((prepared.split.unseen().len(), prepared.unseen.len()), (3, 3 * 20));
         let said = prepared.warnings.join(" ");
         assert!(said.contains("leaves 2 of 7 known classes without one"), "{said}");
         let said = of(1).unwrap_err().to_string();
@@ -842,15 +864,16 @@ mod tests {
     #[test]
     fn test_samples_of_the_ignored_class_are_not_evaluated() {
         let of = |text: &str| {
-            let text = format!("[data]\nbuilt_in = true\n{text}");
+            let text = format!("[data]\n{text}");
             let mut config = Config::from_toml(std::path::Path::new("run.toml"), &text).expect("valid");
+            config.data.path = crate::testing::clothing();
             config.sampler.batch = 20;
             Prepared::new(&config).expect("prepared")
         };
         let ignored = of("closed_set = true\n[objective]\nignore_label = \"Bag\"");
         let all = of("closed_set = true");
-        assert_eq!(all.evaluation_samples().len(), 2500);
-        assert_eq!(ignored.evaluation_samples().len(), 2250);
+        assert_eq!(all.evaluation_samples().len(), 200);
+        assert_eq!(ignored.evaluation_samples().len(), 180);
         assert_eq!(
             ignored.training.samples.len(),
             all.training.samples.len(),
@@ -858,10 +881,10 @@ mod tests {
         );
         let said = ignored.warnings.join(" ");
         assert!(
-            said.contains("The 250 test samples of Bag are left out, because they have no class."),
+            said.contains("The 20 test samples of Bag are left out, because they have no class."),
             "{said}"
         );
         let out = ignored.parts.iter().filter(|part| **part == SplitPart::Out).count();
-        assert_eq!(out, 250, "in the split of the run");
+        assert_eq!(out, 20, "in the split of the run");
     }
 }

@@ -164,6 +164,31 @@ impl Recipe {
         }
     }
 
+    /// Records the size of the images of a set that has a name instead of a path: they are used as they are.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for another size or number of channels that the user set.
+    pub fn of_named_set(&self, config: &mut Config, prepared: &Prepared) -> Result<(), Error> {
+        if config.data.path.is_some() {
+            return Ok(());
+        }
+        let (shape, name) = (prepared.set.shape(), prepared.set.name());
+        let d = &mut config.data;
+        for (key, value, own) in [
+            ("data.channels", &mut d.channels, shape.channels),
+            ("data.height", &mut d.height, shape.height),
+            ("data.width", &mut d.width, shape.width),
+        ] {
+            if !self.is_free(&[key]) && *value != own && !self.fixed {
+                let message =
+                    format!("found {value}, expected {own}: the images of {name} are used as they are");
+                return Err(Error::BadValue { key: key.to_owned(), message });
+            }
+            *value = own;
+        }
+        Ok(())
+    }
+
     /// Chooses batch, epochs, sampler, augmentation, scale and margin for the training samples and known classes of `prepared`.
     ///
     /// # Errors
@@ -174,7 +199,11 @@ impl Recipe {
         if prepared.unseen_drawn && self.is_free(&["data.unseen", "data.unseen_classes"]) {
             let (unseen, all) = (prepared.split.unseen().len(), prepared.set.class_names().len());
             config.data.unseen = Some(unseen);
-            self.choose("data.unseen", format!("{unseen} classes"), format!("a fifth of {all}, at least 3"));
+            let reason = match prepared.set.usual_unseen() {
+                Some(_) => format!("of {all}, as usual with {}", prepared.set.name()),
+                None => format!("a fifth of {all}, at least 3"),
+            };
+            self.choose("data.unseen", format!("{unseen} classes"), reason);
         }
         if self.is_free(&["model.backbone", "model.weights"]) {
             let reason = if prepared.set.images().is_some() {

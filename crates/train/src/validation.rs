@@ -4,10 +4,9 @@
 //! of equal ones, the earlier. What was found so far is part of every checkpoint, so a resumed run decides as an uninterrupted one.
 
 use crate::config::{Config, KeptModel};
-use crate::{Error, Prepared, Trainer};
+use crate::{Error, Prepared, Trainer, compared};
 use serde::{Deserialize, Serialize};
-use widemargin_data::Labelled;
-use widemargin_eval::{Embeddings, retrieval};
+use widemargin_eval::retrieval;
 
 /// One evaluation on the validation part: a line of `validation.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,10 +92,8 @@ impl<'a> Validation<'a> {
     ) -> Result<(Option<Validated>, String), Error> {
         let epoch = step / self.steps_per_epoch;
         let samples = &self.prepared.validation;
-        let labels: Vec<u32> =
-            samples.iter().map(|sample| self.prepared.set.labels()[*sample as usize]).collect();
         let values = trainer.embed(self.prepared, samples)?;
-        let measured = Embeddings::new(&values, samples.len(), values.len() / samples.len().max(1), &labels)
+        let measured = compared(&self.prepared.set, samples, &values, values.len() / samples.len().max(1))
             .and_then(|embeddings| retrieval::evaluate(&embeddings, &[1]));
         let place = format!("epoch {epoch} of {}", self.epochs.last().copied().unwrap_or_default());
         let measured = match measured {
@@ -199,7 +196,7 @@ mod tests {
     #[test]
     fn the_earlier_of_equal_evaluations_is_the_best_and_patience_ends() {
         let mut config = Config::default();
-        config.data.built_in = true;
+        config.data.path = crate::testing::clothing();
         let prepared = Prepared::new(&config).expect("built in");
         let mut run = validation(&prepared, &[9], Found::default());
         let due: Vec<u64> = (1..=90).filter(|step| run.is_due(*step)).collect();

@@ -10,7 +10,10 @@ pub mod prelude;
 #[cfg(feature = "train")]
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
-pub use evaluation::{Evaluation, RECALL_AT, evaluate, evaluate_samples, evaluate_untrained};
+pub use evaluation::{
+    Evaluation, EvaluationIntervals, INTERVAL_PAIRS, MOST_RANKED, RECALL_AT, evaluate, evaluate_samples,
+    evaluate_untrained,
+};
 pub use widemargin_chance as chance;
 pub use widemargin_data as data;
 pub use widemargin_durable as durable;

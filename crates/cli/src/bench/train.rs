@@ -59,7 +59,6 @@ pub(crate) fn run(arguments: &BenchTrain) -> anyhow::Result<ExitCode> {
     let channels = arguments.channels.unwrap_or(usual.channels);
     let shape = ImageShape { channels, height, width };
     let mut config = Config::default();
-    config.data.built_in = true;
     config.data.closed_set = true;
     config.model.backbone = backbone;
     config.sampler.batch = arguments.batch;

@@ -1,6 +1,7 @@
 //! `widemargin data`: generate data sets, inspect them and split them.
 
 mod census;
+mod emoji;
 mod glyphs;
 mod info;
 mod preview;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
+    /// Write the built-in data set as image files
+    Emoji(emoji::EmojiArguments),
     /// Render characters with the installed fonts as a data set
     Glyphs(glyphs::GlyphsArguments),
     /// Find likely mislabelled samples with a trained model
@@ -26,6 +29,7 @@ pub(crate) enum DataCommand {
 
 pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
     match command {
+        DataCommand::Emoji(arguments) => emoji::run(arguments),
         DataCommand::Glyphs(arguments) => glyphs::run(arguments),
         DataCommand::Suspects(arguments) => suspects::run(arguments),
         DataCommand::Info(arguments) => info::run(arguments),

@@ -76,7 +76,7 @@ struct PreviewSummary<'a> {
 impl PreviewArguments {
     fn applied(&self, mut config: Config) -> Config {
         let data = &mut config.data;
-        (data.path, data.built_in) = (Some(absolute(&self.data)), false);
+        (data.path, data.set) = (Some(absolute(&self.data)), None);
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);
         [data.height, data.width] = self.size.unwrap_or([data.height, data.width]);

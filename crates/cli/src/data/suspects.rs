@@ -176,7 +176,7 @@ fn checked(arguments: &SuspectsArguments, run: &Reopened) -> anyhow::Result<Chec
         Some(path) => {
             Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
             let mut data = run.config.data.clone();
-            (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
+            (data.path, data.labels, data.set) = (Some(path.clone()), arguments.labels.clone(), None);
             data.columns.take_if(|columns| !can_choose(path, columns));
             data.label_column = arguments.label_column.clone().or(data.label_column);
             let set = Prepared::open(&data, run.record.columns())?;

@@ -482,7 +482,9 @@ mod tests {
             out: "out.npy".into(),
             json: false,
         };
-        let input = Input::Idx(Box::new(ImageSet::embedded()));
+        let clothing = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-few");
+        let set = ImageSet::open(clothing, &OpenOptions::default()).unwrap();
+        let input = Input::Idx(Box::new(set));
         std::fs::write(folder.path().join("classes.txt"), "a").unwrap();
         std::fs::write(folder.path().join("out.npy.partial"), "b").unwrap();
         let begin = SystemTime::UNIX_EPOCH;

@@ -2,7 +2,7 @@
 
 use super::clustering::{self, MethodArguments};
 use super::geometry::{self, SAMPLED};
-use super::input::{self, LabelledEmbeddings, SetArguments};
+use super::input::{self, AcrossCameras, LabelledEmbeddings, SetArguments};
 use super::output::{Findings, OutputArguments, table};
 use super::pairs::{self, Choice};
 use super::retrieval::{self, RankingArguments, Search};
@@ -21,6 +21,8 @@ use widemargin_tables::ClassNames;
 pub(crate) struct AllArguments {
     #[command(flatten)]
     set: SetArguments,
+    #[command(flatten)]
+    across: AcrossCameras,
     /// Seed of the clustering, and of the choice of pairs where not all are compared
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -33,15 +35,20 @@ type Protocol = (&'static str, anyhow::Result<Findings>);
 
 pub(crate) fn run(arguments: &AllArguments) -> anyhow::Result<()> {
     let mut classes = arguments.set.shared();
-    let set = arguments.set.labelled(&mut classes)?;
+    let set = arguments.across.apply(arguments.set.labelled(&mut classes)?)?;
     classes.require_ignored()?;
     input::require_two_classes(&[&set], &classes)?;
+    let across = if set.embeddings.cameras().is_some() {
+        "; verification and retrieval compare only rows of different cameras."
+    } else {
+        "."
+    };
     let protocols = protocols(&set, &classes, arguments.seed, arguments.output.draws());
     if protocols.iter().all(|(_, found)| found.is_err()) {
         let why: Vec<String> = protocols.into_iter().filter_map(skipped).collect();
         bail!("no protocol fits this data. {}", why.join(" "));
     }
-    let (summary, found) = joined(format!("{}.", set.in_words()), protocols);
+    let (summary, found) = joined(format!("{}{}", set.in_words(), across), protocols);
     found.show_summary(&arguments.output, &summary)
 }
 

@@ -503,6 +503,42 @@ pub(crate) fn cameras(
             )
         })?,
     };
+    numbered(set, &names, "--exclude-same-camera", known)
+}
+
+/// Flag of the commands that compare the rows of one set.
+#[derive(Args, Default)]
+pub(crate) struct AcrossCameras {
+    /// Compare only rows of different cameras; requires a column `camera`
+    #[arg(help_heading = heading::INPUT, long)]
+    across_cameras: bool,
+}
+
+impl AcrossCameras {
+    pub(crate) fn is_given(&self) -> bool {
+        self.across_cameras
+    }
+
+    /// The set, of which only rows of different cameras are compared if the flag is given.
+    pub(crate) fn apply(&self, mut set: LabelledEmbeddings) -> anyhow::Result<LabelledEmbeddings> {
+        if self.across_cameras {
+            let names = set.cameras.clone().with_context(|| {
+                format!("--across-cameras: {}: has no column `camera`", set.path.display())
+            })?;
+            let cameras = numbered(&set, &names, "--across-cameras", &mut ClassNames::new())?;
+            set.embeddings = set.embeddings.across_cameras(cameras)?;
+        }
+        Ok(set)
+    }
+}
+
+/// The numbers of the cameras with these names.
+fn numbered(
+    set: &LabelledEmbeddings,
+    names: &[String],
+    flag: &str,
+    known: &mut ClassNames,
+) -> anyhow::Result<Vec<u32>> {
     if let Some(row) = names.iter().position(|name| is_missing(name)) {
         bail!(
             "{}: row {row} has the camera \"{}\", expected a name; every row needs one",
@@ -510,10 +546,10 @@ pub(crate) fn cameras(
             echo(&names[row])
         );
     }
-    // Two names of one camera would count as two, and its rows would not be excluded.
+    // Two names of one camera would count as two, and its rows would be compared.
     if let Some((a, b, how)) = look_alike(names.iter().map(String::as_str)) {
         bail!(
-            "--exclude-same-camera: {}: the cameras \"{}\" and \"{}\" differ only {how}; write both in the same way",
+            "{flag}: {}: the cameras \"{}\" and \"{}\" differ only {how}; write both in the same way",
             set.path.display(),
             echo(a),
             echo(b)

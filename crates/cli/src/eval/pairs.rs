@@ -1,7 +1,8 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
 use super::copies::{self, SelfArguments, crowded, repeated};
-use super::input::{self, LabelledEmbeddings, SetArguments, Shared, both, explained};
+use super::input::{self, AcrossCameras, LabelledEmbeddings, SetArguments, Shared, both, explained};
+use super::retrieval::across_in_words;
 use crate::arguments::{heading, without_effect};
 use crate::calibration::{Comparison, SavedCohort, ScoredBy, Templates};
 use crate::progress;
@@ -48,6 +49,8 @@ pub(crate) struct PairArguments {
     /// Enrol one template per class instead of every embedding
     #[arg(help_heading = heading::PAIRS, long, value_enum, requires = "probe")]
     templates: Option<Templates>,
+    #[command(flatten)]
+    across: AcrossCameras,
     #[command(flatten)]
     itself: SelfArguments,
     /// Compare at most this many pairs, chosen at random with --seed
@@ -152,6 +155,7 @@ impl PairArguments {
             ("--sampled", self.sampled.is_some()),
             ("--balanced", self.balanced),
             ("--cohort", self.cohort.is_some()),
+            ("--across-cameras", self.across.is_given()),
             ("--keep-self", self.itself.keeps()),
             ("--exact-up-to", self.exact_up_to.is_some()),
             ("--templates", self.templates.is_some()),
@@ -190,6 +194,11 @@ impl PairArguments {
             ("--probe-labels", self.probe_labels.is_some() && self.probe.is_none()),
         ];
         without_effect(&of_probes, "without --probe")?;
+        let across = self.across.is_given() && (self.pairs.is_some() || self.probe.is_some());
+        without_effect(
+            &[("--across-cameras", across)],
+            "with --pairs or --probe: it is for all pairs of one file",
+        )?;
         let self_matches =
             self.probe.is_some() || self.cohort.is_some() || is_score_file(&self.set.embeddings);
         without_effect(
@@ -625,7 +634,7 @@ fn between_sets(
 }
 
 fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<Compared> {
-    let set = arguments.set.labelled(&mut classes)?;
+    let set = arguments.across.apply(arguments.set.labelled(&mut classes)?)?;
     classes.require_ignored()?;
     let choice = Choice {
         sampled: arguments.sampled,
@@ -699,7 +708,7 @@ fn all_of(set: &LabelledEmbeddings, classes: &ClassNames, choice: &Choice) -> an
         (found, "all pairs, counted in bins")
     };
     drop(waiting);
-    let lead = format!("{}; {kind}.", set.in_words());
+    let lead = format!("{}; {kind}{}", set.in_words(), across_in_words(set));
     let (repeats, mut notes) = repeated(set, classes);
     notes.extend(crowded(&place, &set.embeddings));
     let mut facts = serde_json::Map::new();

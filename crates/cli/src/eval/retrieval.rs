@@ -2,7 +2,7 @@
 
 use super::copies::{SelfArguments, SelfMatches, crowded, repeated};
 use super::figures;
-use super::input::{self, CameraFile, LabelledEmbeddings, SetArguments, both, explained};
+use super::input::{self, AcrossCameras, CameraFile, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
 use crate::arguments::{heading, without_effect};
 use crate::progress;
@@ -46,6 +46,8 @@ pub(crate) struct RetrievalArguments {
     #[arg(help_heading = heading::GALLERY, long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
     gallery_cameras: Option<PathBuf>,
     #[command(flatten)]
+    across: AcrossCameras,
+    #[command(flatten)]
     itself: SelfArguments,
     #[command(flatten)]
     measures: RankingArguments,
@@ -88,8 +90,17 @@ impl<'a> Search<'a> {
 pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let keeps = arguments.itself.keeps() && arguments.gallery.is_none();
     without_effect(&[("--keep-self", keeps)], "without --gallery: a row is never compared with itself")?;
+    let across = arguments.across.is_given();
+    without_effect(
+        &[("--across-cameras", across && arguments.gallery.is_some())],
+        "with --gallery: it is for the rows of one file",
+    )?;
+    without_effect(
+        &[("--exclude-same-camera", across && arguments.exclude_same_camera)],
+        "with --across-cameras, which excludes more",
+    )?;
     let mut classes = arguments.set.shared();
-    let queries = arguments.set.labelled(&mut classes)?;
+    let queries = arguments.across.apply(arguments.set.labelled(&mut classes)?)?;
     let gallery = match &arguments.gallery {
         Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),
         None => None,
@@ -191,7 +202,10 @@ pub(super) fn findings(
     if let Some(set) = gallery {
         lead = format!("{lead}; searching {}", set.in_words());
     }
-    lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
+    lead.push_str(match cameras {
+        Some(_) => "; rows with the same class and camera are ignored.",
+        None => across_in_words(queries),
+    });
     let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
     warnings.extend(notes.iter().cloned());
     let (repeats, repeated) = if gallery.is_none() { repeated(queries, classes) } else { (None, Vec::new()) };
@@ -202,7 +216,7 @@ pub(super) fn findings(
         let others = if gallery.is_some() {
             "have no other embedding of their class in the gallery"
         } else {
-            "are the only ones of their class"
+            "are the only ones of their class that can be compared"
         };
         warnings.push(format!("{} embeddings {others} and are not used as queries.", found.excluded_queries));
     }
@@ -233,6 +247,11 @@ pub(super) fn findings(
         ["mAP".to_owned(), percent(found.mean_average_precision)],
     ];
     Ok(Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json, summary })
+}
+
+/// The end of a sentence on a set of which only rows of different cameras may be compared.
+pub(super) fn across_in_words(set: &LabelledEmbeddings) -> &'static str {
+    if set.embeddings.cameras().is_some() { "; only rows of different cameras are compared." } else { "." }
 }
 
 /// A sentence if no two rows of a set have the same class and camera, so that none is excluded.

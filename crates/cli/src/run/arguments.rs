@@ -5,7 +5,7 @@ use crate::say::say;
 use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use widemargin_data::{ClassFolder, PartFolders};
+use widemargin_data::{ClassFolder, NamedSet, PartFolders};
 use widemargin_tables::ColumnPattern;
 use widemargin_train::config::ObjectiveConfig;
 use widemargin_train::{Change, Config, Error, Recipe, is_changed};
@@ -13,8 +13,9 @@ use widemargin_train::{Change, Config, Error, Recipe, is_changed};
 /// Data, objective and length of a run.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    /// Training data: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet with a column `path`), .tar shards, or
-    /// a table of embeddings (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather) [default: Fashion-MNIST]
+    /// Training data: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet with a column `path`), .tar shards, a
+    /// table of embeddings (.npy, .npz, .safetensors, .csv, .parquet, .arrow, .feather), or the name emoji or fashion-mnist [default: emoji, which
+    /// is built in]
     #[arg(help_heading = heading::DATA, long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
@@ -45,23 +46,25 @@ pub(crate) struct RunArguments {
     /// Read the configuration from this TOML file; flags override it
     #[arg(help_heading = heading::RUN, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Use the built-in part of Fashion-MNIST even if the full set is installed
-    #[arg(help_heading = heading::DATA, long, conflicts_with = "data")]
-    built_in: bool,
+    /// Compare only samples of different cameras in the evaluation, by the column `camera` of the data; for emoji, whose cameras are its vendors, always
+    #[arg(help_heading = heading::DATA, long)]
+    across_cameras: bool,
+    /// Do not train on samples of this camera; the evaluation compares them with those of all others
+    #[arg(help_heading = heading::DATA, long, value_name = "NAME")]
+    held_out_camera: Option<String>,
     /// Number of classes to draw and hold out from training for evaluation [default: the classes only in the test part; else 20 %, at least 3]
     #[arg(help_heading = heading::DATA, long, value_name = "COUNT")]
     unseen: Option<usize>,
     /// Objective, such as am-softmax, arcface or triplet-margin; `widemargin loss --list` prints all [default: am-softmax]
     #[arg(help_heading = heading::OBJECTIVE, long, value_name = "NAME")]
     objective: Option<String>,
-    /// Passes over the training images [default: chosen for the data; 3 for the built-in images]
+    /// Passes over the training images [default: chosen for the data]
     #[arg(help_heading = heading::TRAINING, long)]
     epochs: Option<usize>,
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
     #[arg(help_heading = heading::RUN, long)]
     seed: Option<u64>,
-    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64, unless flags say otherwise; uses the built-in images unless --data
-    /// is given
+    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64, unless flags say otherwise
     #[arg(help_heading = heading::RUN, long)]
     quick: bool,
 }
@@ -69,7 +72,7 @@ pub(crate) struct RunArguments {
 impl RunArguments {
     /// Whether data was given.
     pub(crate) fn has_data(&self) -> bool {
-        self.data.is_some() || self.built_in
+        self.data.is_some()
     }
 
     /// Whether unseen classes are to be drawn or are in a given split file.
@@ -145,7 +148,14 @@ impl RunArguments {
     /// The configuration `config` with these flags.
     pub(crate) fn applied(&self, mut config: Config) -> Config {
         let data = &mut config.data;
-        data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
+        if let Some(given) = &self.data {
+            let named = named_set(given);
+            data.path = named.is_none().then(|| absolute(given));
+            data.set = named;
+        }
+        if data.path.is_none() {
+            data.set = data.set.or_else(|| Some(NamedSet::default()));
+        }
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
         let exactly = self.embedding_column.as_deref().map(ColumnPattern::exactly);
         data.columns = exactly.or_else(|| self.columns.clone()).or_else(|| data.columns.take());
@@ -153,7 +163,8 @@ impl RunArguments {
         data.split = self.split.as_deref().map(absolute).or_else(|| data.split.take());
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);
-        data.built_in |= self.built_in;
+        data.across_cameras |= self.across_cameras;
+        data.held_out_camera = self.held_out_camera.clone().or_else(|| data.held_out_camera.take());
         data.unseen = self.unseen.or(data.unseen);
         [data.height, data.width] = self.size.unwrap_or([data.height, data.width]);
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
@@ -173,6 +184,8 @@ impl RunArguments {
             ("data.split", "--split", self.split.is_some()),
             ("data.class_folder", "--class-folder", self.class_folder.is_some()),
             ("data.parts", "--parts", self.parts.is_some()),
+            ("data.across_cameras", "--across-cameras", self.across_cameras),
+            ("data.held_out_camera", "--held-out-camera", self.held_out_camera.is_some()),
             ("data.unseen", "--unseen", self.unseen.is_some()),
             ("data.height", "--size", self.size.is_some()),
             ("data.width", "--size", self.size.is_some()),
@@ -201,6 +214,11 @@ impl RunArguments {
         quick.training.epochs = self.epochs.unwrap_or(quick.training.epochs);
         quick
     }
+}
+
+/// The set that is meant by its name: a file or folder with the name is meant first.
+fn named_set(data: &Path) -> Option<NamedSet> {
+    NamedSet::named(data.to_str()?).filter(|_| !data.exists())
 }
 
 /// The key and the flag of those that are given.

@@ -4,8 +4,11 @@ use super::evaluated::{EvaluatedRun, RunReport};
 use super::measures::Measures;
 use super::seeds::Seeds;
 use super::untrained::Untrained;
-use widemargin_data::first_names;
+use widemargin::EvaluationIntervals;
+use widemargin_data::{Labelled, first_names};
+use widemargin_eval::verification::bootstrap::Interval;
 use widemargin_report::table::{Column, Table};
+use widemargin_train::Prepared;
 
 /// Most classes named in a sentence.
 pub(super) const NAMED_CLASSES: usize = 20;
@@ -45,7 +48,11 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
 }
 
 /// The lines below the table: what the baseline is, and the warnings.
-pub(crate) fn closing_notes(runs: &[EvaluatedRun], seeds: Option<&Seeds>) -> Vec<String> {
+pub(crate) fn closing_notes(
+    runs: &[EvaluatedRun],
+    seeds: Option<&Seeds>,
+    prepared: &Prepared,
+) -> Vec<String> {
     let bases: Vec<&Untrained> = runs.iter().filter_map(|run| run.report.untrained.as_ref()).collect();
     let mut lines: Vec<String> = bases.first().map(|base| base.in_words()).into_iter().collect();
     if !bases.is_empty() && seeds.is_none() {
@@ -56,6 +63,10 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun], seeds: Option<&Seeds>) -> Vec
     }
     lines.extend(accuracy_in_words(runs));
     lines.extend(validation_in_words(runs));
+    lines.extend(comparison_in_words(prepared));
+    if seeds.is_none() {
+        lines.extend(intervals_in_words(runs.iter()));
+    }
     if seeds.is_none() {
         lines.extend(training_in_words(runs));
     }
@@ -123,6 +134,43 @@ pub(crate) fn evaluated_on(report: &RunReport) -> String {
     let kind = if report.is_closed() { "classes, all of them trained on" } else { "unseen classes" };
     let classes = first_names(&evaluation.classes, NAMED_CLASSES);
     format!("{} {kind}: {classes} ({} test samples)", evaluation.classes.len(), evaluation.samples)
+}
+
+/// Which samples were not compared, if there are such.
+pub(super) fn comparison_in_words(prepared: &Prepared) -> Option<String> {
+    let cameras = prepared.set.camera_names();
+    (!cameras.is_empty()).then(|| {
+        format!(
+            "Only samples of different cameras are compared: {}. Samples of one camera are neither hits nor misses, and no pairs.",
+            first_names(cameras.iter(), NAMED_CLASSES)
+        )
+    })
+}
+
+/// The 95 % intervals of each run.
+pub(super) fn intervals_in_words<'a>(
+    runs: impl Iterator<Item = &'a EvaluatedRun>,
+) -> impl Iterator<Item = String> {
+    runs.filter_map(|run| {
+        let EvaluationIntervals { verification, retrieval } = run.report.intervals.as_ref()?;
+        let shown = |name: &str, range: &Interval| {
+            format!("{name} {:.1} to {:.1}", 100.0 * range.low, 100.0 * range.high)
+        };
+        let mut parts = vec![shown("EER", &verification.eer)];
+        let tar = verification.tar_at_far.iter().filter(|tar| tar.far < 0.1);
+        parts.extend(tar.map(|tar| shown(&format!("TAR at FAR {:e}", tar.far), &tar.tar)));
+        if let Some(found) = retrieval {
+            parts.extend(found.recall_at.iter().map(|(k, range)| shown(&format!("recall at {k}"), range)));
+            parts.push(shown("MAP@R", &found.map_at_r));
+            parts.push(shown("mAP", &found.mean_average_precision));
+        }
+        Some(format!(
+            "{}: 95 % intervals in percent, from drawing the {} classes again: {}.",
+            run.report.objective,
+            verification.drawn,
+            parts.join(", ")
+        ))
+    })
 }
 
 /// Which epoch each model is of, if there were evaluations during training.

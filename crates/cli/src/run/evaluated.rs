@@ -7,7 +7,7 @@ use super::validated::ValidationReport;
 use super::verdict::verdict;
 use serde::Serialize;
 use std::path::Path;
-use widemargin::Evaluation;
+use widemargin::{Evaluation, EvaluationIntervals};
 use widemargin_model::device;
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::{Config, Prepared, Trainer, ValidationOutcome};
@@ -32,6 +32,9 @@ pub(crate) struct RunReport {
     pub(crate) untrained: Option<Untrained>,
     /// What training gained over it, such that positive is better.
     pub(crate) gain: Option<Measures>,
+    /// 95 % intervals of the measures, from drawing the classes again; absent for few classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) intervals: Option<EvaluationIntervals>,
     /// The evaluations during training; absent if there were none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) validation: Option<ValidationReport>,
@@ -111,6 +114,7 @@ impl EvaluatedRun {
         let accuracy = accuracy_by.trained(trainer, prepared)?;
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
         let dim = evaluation.embeddings.dim();
+        let intervals = evaluation.intervals()?;
         let measures = Measures::new((accuracy, accuracy_by), &evaluation, prepared.split.is_closed());
         let untrained = Untrained::read(folder)?;
         let gain = untrained.as_ref().map(|base| measures.gain_over(&base.measures));
@@ -144,6 +148,7 @@ impl EvaluatedRun {
                 results,
                 untrained,
                 gain,
+                intervals,
                 validation,
                 warnings,
                 verdict,

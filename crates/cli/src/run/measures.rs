@@ -31,6 +31,9 @@ struct KnownMeasures {
 pub(crate) struct Separation {
     verification: Verification,
     retrieval: Retrieval,
+    /// Absent for so many samples that it is not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mean_average_precision: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,6 +69,7 @@ impl Measures {
                 r_precision: r.r_precision,
                 map_at_r: r.map_at_r,
             },
+            mean_average_precision: evaluation.mean_average_precision,
         };
         let (unseen, of_known) = if closed { (None, Some(separation)) } else { (Some(separation), None) };
         let accuracy_by = accuracy.map(|_| by);
@@ -125,6 +129,11 @@ impl Measures {
         self.of(|s| Some(s.retrieval.map_at_r))
     }
 
+    /// Mean average precision over the whole ranking.
+    pub(crate) fn mean_average_precision(&self) -> Option<f64> {
+        self.separation()?.mean_average_precision
+    }
+
     pub(crate) fn r_precision(&self) -> f64 {
         self.of(|s| Some(s.retrieval.r_precision))
     }
@@ -160,6 +169,8 @@ impl Separation {
                 r_precision: r.r_precision - base_r.r_precision,
                 map_at_r: r.map_at_r - base_r.map_at_r,
             },
+            mean_average_precision: (self.mean_average_precision.zip(base.mean_average_precision))
+                .map(|(own, base)| own - base),
         }
     }
 }
@@ -174,7 +185,7 @@ pub(super) mod tests {
         let verification = Verification { auc, eer, tar_at_far };
         let recall_at = [("1".to_owned(), recall), ("10".to_owned(), 1.0)].into();
         let retrieval = Retrieval { recall_at, r_precision: map_at_r, map_at_r };
-        let separation = Some(Separation { verification, retrieval });
+        let separation = Some(Separation { verification, retrieval, mean_average_precision: None });
         let (accuracy, accuracy_by) = (Some(0.5), Some(AccuracyBy::Means));
         Measures { unseen: separation, known: KnownMeasures { accuracy, accuracy_by, separation: None } }
     }

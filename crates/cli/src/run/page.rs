@@ -1,6 +1,8 @@
 //! The reports of finished runs: `report.json` and `report.html`.
 
-use super::closing::{accuracy_in_words, evaluated_on, validation_in_words, warnings};
+use super::closing::{
+    accuracy_in_words, comparison_in_words, evaluated_on, intervals_in_words, validation_in_words, warnings,
+};
 use super::conclusions::conclusions;
 use super::evaluated::{EvaluatedRun, RunReport};
 use super::seeds::Seeds;
@@ -58,6 +60,8 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
     }
     notes.extend(accuracy_in_words(runs));
     notes.extend(validation_in_words(runs));
+    notes.extend(comparison_in_words(prepared));
+    notes.extend(intervals_in_words(shown.iter().copied()));
     let mut samples = Samples::new(prepared);
     let chosen = Chosen::new(prepared.evaluation_samples().len(), config.training.seed);
     let objectives = shown
@@ -109,7 +113,7 @@ fn objective_report(
     samples: &mut Samples<'_>,
 ) -> anyhow::Result<ObjectiveReport> {
     let (report, metrics) = (&run.report, &run.metrics);
-    let Evaluation { verification, retrieval, embeddings, .. } = report.evaluation();
+    let Evaluation { verification, retrieval, mean_average_precision, embeddings, .. } = report.evaluation();
     let extremes = chosen.extremes(embeddings)?;
     Ok(ObjectiveReport {
         name: report.objective.clone(),
@@ -146,6 +150,7 @@ fn objective_report(
             recall_at: retrieval.recall_at.iter().map(|(k, recall)| (*k, *recall)).collect(),
             r_precision: retrieval.r_precision,
             map_at_r: retrieval.map_at_r,
+            mean_average_precision: *mean_average_precision,
         }),
         histograms: Some(Histograms {
             low: verification.genuine_histogram.low,
@@ -173,6 +178,7 @@ fn baseline(base: &Untrained) -> ObjectiveReport {
             recall_at: m.all_recall().collect(),
             r_precision: m.r_precision(),
             map_at_r: m.map_at_r(),
+            mean_average_precision: m.mean_average_precision(),
             ..RetrievalResults::default()
         }),
         ..ObjectiveReport::default()

@@ -92,6 +92,7 @@ fn named(measures: &Measures) -> Vec<Named> {
     all.extend(recall.into_iter().map(|(k, recall)| (format!("recall at {k}"), recall, true)));
     all.push(("R-precision".to_owned(), measures.r_precision(), true));
     all.push(("MAP@R".to_owned(), measures.map_at_r(), true));
+    all.extend(measures.mean_average_precision().map(|map| ("mAP".to_owned(), map, true)));
     all
 }
 

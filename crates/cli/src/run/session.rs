@@ -103,13 +103,11 @@ impl Session {
         config: &mut Config,
         recipe: &mut Recipe,
     ) -> anyhow::Result<Prepared> {
-        if config.data.path.is_none() {
-            return self.prepare(config);
-        }
         choose_size(config, recipe)?;
         let before = config.clone();
         let prepared = self.prepare_with(&before, || {
             let split = Prepared::split(&before)?;
+            recipe.of_named_set(config, &split)?;
             recipe.of_samples(config, &split)?;
             split.accepting(config)
         })?;
@@ -125,13 +123,12 @@ impl Session {
         prepared: &Prepared,
         time: Option<Duration>,
     ) -> anyhow::Result<()> {
-        let own = config.data.path.is_some();
         let expected = match time {
-            None if !own || !recipe.is_worth_timing(config, prepared) => None,
+            None if !recipe.is_worth_timing(config, prepared) => None,
             time => Some(recipe.of_time(config, prepared, time)?),
         };
         recipe.resolved(config, prepared);
-        if own && !recipe.choices().is_empty() {
+        if !recipe.choices().is_empty() {
             let mut table = Table::new(["setting", "value", "chosen because of"].map(Column::left));
             for Choice { setting, value, reason } in recipe.choices() {
                 table.row([*setting, value, reason]);
@@ -147,12 +144,7 @@ impl Session {
         Ok(())
     }
 
-    /// Opens and splits the data. Prints warnings about the configuration, what the data contains, and the images left out.
-    pub(crate) fn prepare(&mut self, config: &Config) -> anyhow::Result<Prepared> {
-        self.prepare_with(config, || Prepared::new(config))
-    }
-
-    /// As [`prepare`](Self::prepare), with data that `open` opens.
+    /// Opens and splits the data with `open`. Prints warnings about the configuration, what the data contains, and the images left out.
     pub(crate) fn prepare_with(
         &mut self,
         config: &Config,

@@ -2,7 +2,7 @@
 //!
 //! A few bits per file; `WIDEMARGIN_MUTATIONS=2000` flips that many of each. Results: `docs/src/formats/inputs.md`.
 
-use super::{SMALL, Workplace, image_folder, success};
+use super::{CLOTHING, SMALL, Workplace, image_folder, success};
 use std::path::Path;
 use widemargin_chance::{Purpose, Stream};
 
@@ -193,7 +193,7 @@ fn models() {
 fn calibrations() {
     let place = Workplace::new();
     image_folder(&place, "images", 6, 12);
-    let config = SMALL.replace("built_in = true", "path = \"images\"\nheight = 8\nwidth = 8");
+    let config = SMALL.replace(CLOTHING, "path = \"images\"\nheight = 8\nwidth = 8");
     place.write("images.toml", config.as_bytes());
     place.write("good/note.txt", b"");
     success(&place.run(&["train", "--config", "images.toml", "--out", "good/run"]));

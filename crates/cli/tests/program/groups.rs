@@ -30,7 +30,7 @@ fn groups_of_unseen_classes_are_evaluated_as_a_whole_and_pairs_within_them_are_c
         report["unseen"]["classes"].as_array().expect("classes").iter().filter_map(|c| c.as_str()).collect();
     assert_eq!((unseen.len(), &report["unseen"]["samples"]), (4, &serde_json::json!(40)));
     let within = "80 of 180 genuine pairs of the evaluation set (44 %) are within one group.";
-    let cameras = "`train` does not use the column `camera`";
+    let cameras = "The column `camera` is not used";
     let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("a page");
     for sentence in [within, cameras] {
         assert!(said.contains(sentence), "{sentence}: {said}");

@@ -102,8 +102,8 @@ fn a_run_begins_with_the_weights_of_another() {
         let config = std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("written");
         config.lines().find(|line| line.starts_with("mean = ")).map(str::to_owned)
     };
-    place.write("more.toml", SMALL.replace("limit = 420", "limit = 840").as_bytes());
-    success(&place.run(&["train", "--config", "more.toml", "--out", "other"]));
+    place.write("fewer.toml", SMALL.replace("limit = 420", "limit = 210").as_bytes());
+    success(&place.run(&["train", "--config", "fewer.toml", "--out", "other"]));
     let other = ["--weights", "other/model.safetensors", "--epochs", "1"];
     let with_other = |config: &str, out: &str| {
         let output = place.run(&[&["train", "--config", config, "--out", out], &other[..]].concat());

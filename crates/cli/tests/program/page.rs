@@ -1,6 +1,6 @@
 //! The page of a run: which samples it shows, for images, tables and comparisons.
 
-use super::{SMALL, Workplace, image_folder, success};
+use super::{CLOTHING, SMALL, Workplace, image_folder, success};
 use std::fmt::Write;
 
 /// The page of a run with these arguments.
@@ -38,7 +38,7 @@ fn references(section: &str) -> Vec<&str> {
 fn images_are_shown_as_neighbours_confusions_pairs_and_on_maps_and_stored_once() {
     let place = Workplace::new();
     image_folder(&place, "images", 8, 12);
-    let config = SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1");
+    let config = SMALL.replace(CLOTHING, "height = 8\nwidth = 8\nchannels = 1");
     place.write("folder.toml", config.as_bytes());
     let arguments = ["--data", "images", "--config", "folder.toml", "--unseen", "3", "--evaluate-every", "1"];
     let html = page(&place, &arguments, "run", "1");
@@ -126,7 +126,13 @@ fn a_table_has_the_same_sections_with_the_names_of_its_rows() {
 #[test]
 fn a_comparison_has_each_of_them_per_objective_with_the_same_samples() {
     let place = Workplace::new();
-    let html = page(&place, &["--config", "small.toml", "--compare", "softmax,am-softmax"], "all", "2");
+    place.write("emoji.toml", SMALL.replace(CLOTHING, "set = \"emoji\"").as_bytes());
+    let html = page(&place, &["--config", "emoji.toml", "--compare", "softmax,am-softmax"], "all", "2");
+    let vendors = "Only samples of different cameras are compared: ";
+    assert!(
+        html.contains(vendors)
+            && html.contains("95 % intervals in percent, from drawing the 357 classes again")
+    );
     let embeddings = section(&html, "embeddings");
     for name in ["softmax", "am-softmax"] {
         for id in ["confusions", "neighbours"] {

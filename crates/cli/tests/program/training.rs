@@ -340,10 +340,7 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
     place.write("vectors.csv", b"label,x\na,1\nb,2\n");
     let table = ["sweep", "--data", "vectors.csv", "--margin", "0.1"];
     place.refused(&[&table[..], &deepest].concat(), &["--class-folder", "one sub-folder per class"]);
-    place.refused(
-        &["train", "--built-in", "--class-folder", "deepest"],
-        &["--class-folder", "one sub-folder per class"],
-    );
+    place.refused(&["train", "--class-folder", "deepest"], &["--class-folder", "one sub-folder per class"]);
 }
 
 fn wait_for(place: &Workplace, name: &str) {

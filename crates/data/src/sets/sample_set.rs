@@ -70,7 +70,16 @@ impl SampleSet {
         if source.kind() == SourceKind::Table {
             let (hold_out, seed, order) = (options.hold_out, options.seed, options.order.clone());
             let ChosenColumns { embedding: columns, label: label_column } = chosen;
-            let options = VectorOptions { hold_out, seed, columns, label_column, order };
+            let (across_cameras, held_out_camera) = (options.across_cameras, options.held_out_camera.clone());
+            let options = VectorOptions {
+                hold_out,
+                seed,
+                columns,
+                label_column,
+                order,
+                across_cameras,
+                held_out_camera,
+            };
             return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());
         }
         Ok(ImageSet::from_source(&source, options)?.shared().into())

@@ -8,7 +8,7 @@ use widemargin_tables::{
     mixed_columns, model_of,
 };
 
-use crate::catalogue::{Groups, sorted_names};
+use crate::catalogue::{Cameras, Groups, sorted_names};
 use crate::copies::copies;
 use crate::decode::ContentDigest;
 use crate::digest::digest_of_values;
@@ -39,16 +39,32 @@ pub struct VectorOptions {
     pub label_column: Option<String>,
     /// The order of these columns, such as that of a model, for a table that has just these columns; `None` for their order in the table.
     pub order: Option<Vec<String>>,
+    /// Whether only rows of different cameras are compared in an evaluation; the table must then have a column `camera`.
+    pub across_cameras: bool,
+    /// A camera whose rows are not trained on, and are compared with those of all others only. Implies `across_cameras`.
+    pub held_out_camera: Option<String>,
 }
 
 impl Default for VectorOptions {
     /// Holds out a fifth of each class.
     fn default() -> Self {
-        Self { hold_out: 0.2, seed: 0, columns: None, label_column: None, order: None }
+        Self {
+            hold_out: 0.2,
+            seed: 0,
+            columns: None,
+            label_column: None,
+            order: None,
+            across_cameras: false,
+            held_out_camera: None,
+        }
     }
 }
 
 impl VectorOptions {
+    fn uses_cameras(&self) -> bool {
+        self.across_cameras || self.held_out_camera.is_some()
+    }
+
     fn validate(&self) -> Result<()> {
         if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
             return Err(Error::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
@@ -101,7 +117,9 @@ impl VectorSet {
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let mut notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
         notes.extend(in_ids(&table.about));
-        notes.extend(camera_sentence(table.about.columns().iter().map(|column| column.name)));
+        if table.about.cameras.is_some() && !options.uses_cameras() {
+            notes.push(camera_sentence());
+        }
         let named = table.columns.as_deref().filter(|_| options.columns.is_none());
         notes.extend(named.and_then(|names| mixed_columns(path, names)));
         let joined = table.notes.clone();
@@ -139,7 +157,15 @@ impl VectorSet {
         let path = rows.path().to_owned();
         let made_by = model_of(&path, mark);
         let labels = about.all_labels(&path)?.to_vec();
-        let About { ids, splits, groups, .. } = about;
+        let About { ids, splits, groups, cameras, .. } = about;
+        if options.uses_cameras() && cameras.is_none() {
+            return Err(Error::NoCameras { path });
+        }
+        let held_out = options.held_out_camera.as_deref();
+        let cameras = cameras
+            .filter(|_| options.uses_cameras())
+            .map(|of| Cameras::new(of.iter().map(String::as_str), held_out, &path.display().to_string()))
+            .transpose()?;
         let unusable = |problem: String| Problem::Embeddings { problem, id: None }.at(&path);
         if rows.rows() == 0 || rows.dim() == 0 {
             return Err(Problem::Empty.at(&path).into());
@@ -204,6 +230,8 @@ impl VectorSet {
             copies,
             warnings,
             groups,
+            cameras,
+            usual_unseen: None,
             unusable: Vec::new(),
             far_off,
         };
@@ -424,8 +452,15 @@ fn checked(
 mod tests {
     use super::*;
 
-    const OPTIONS: VectorOptions =
-        VectorOptions { hold_out: 0.25, seed: 1, columns: None, label_column: None, order: None };
+    const OPTIONS: VectorOptions = VectorOptions {
+        hold_out: 0.25,
+        seed: 1,
+        columns: None,
+        label_column: None,
+        order: None,
+        across_cameras: false,
+        held_out_camera: None,
+    };
 
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
     fn open(text: &str) -> Result<VectorSet> {
@@ -455,6 +490,43 @@ mod tests {
         assert_eq!(set.digest(0), crate::digest::digest_of_values(&[3.0, 4.0]));
         let names = open("label,x\nb,1\nB,2\n9,3\n10,4\n").unwrap();
         assert_eq!(names.class_names(), ["10", "9", "B", "b"], "sorted by name if one is not a number");
+    }
+
+    #[test]
+    fn cameras_are_used_if_they_are_asked_for_and_one_can_be_held_out() {
+        const TEXT: &str = "label,camera,x\na,c1,1\na,c2,2\nb,c1,3\nb,c3,4\n";
+        let with = |text: &str, across_cameras: bool, held_out: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vectors.csv");
+            crate::testing::put(&path, text.as_bytes());
+            let held_out_camera = held_out.map(str::to_owned);
+            VectorSet::open(&path, None, VectorOptions { across_cameras, held_out_camera, ..OPTIONS })
+        };
+        let ignored = with(TEXT, false, None).unwrap();
+        assert_eq!((ignored.cameras(), ignored.camera_names().len()), (None, 0));
+        assert!(ignored.warnings().iter().any(|text| text.contains("The column `camera` is not used")));
+        let across = with(TEXT, true, None).unwrap();
+        assert_eq!(
+            (across.cameras(), across.camera_names()),
+            (Some(&[0, 1, 0, 2][..]), &["c1".to_owned(), "c2".into(), "c3".into()][..])
+        );
+        assert!(across.warnings().is_empty(), "{:?}", across.warnings());
+        assert!((0..4).all(|row| !across.is_of_held_out_camera(row)));
+        let held = with(TEXT, false, Some("c2")).unwrap();
+        assert_eq!(
+            (held.cameras(), held.camera_names()),
+            (Some(&[1, 0, 1, 1][..]), &["c2".to_owned(), "not c2".into()][..])
+        );
+        assert_eq!([0, 1, 2, 3].map(|row| held.is_of_held_out_camera(row)), [false, true, false, false]);
+        let said = |text: &str, held_out| with(text, true, held_out).unwrap_err().to_string();
+        assert!(
+            said(TEXT, Some("c4")).contains("no camera is called \"c4\"; expected one of c1, c2, c3"),
+            "{}",
+            said(TEXT, Some("c4"))
+        );
+        assert!(said("label,x\na,1\nb,2\n", None).contains("has no column `camera`"));
+        assert!(said(&TEXT.replace("c3", ""), None).contains("camera"));
+        assert!(said(&TEXT.replace("c3", "C1"), None).contains("differ only"));
     }
 
     #[test]

@@ -34,17 +34,20 @@ const WEIGHTS: [&str; 6] = ["weight", "weights", "weighting", "weightings", "imp
 /// A column with more different fields does not say what is for training.
 const MOST_WORDS: usize = 64;
 
-/// The column of cameras, which training does not use.
+/// The column of cameras, which training uses only if it is told to.
 const CAMERA: &str = "camera";
 
-/// A sentence for data with a column of cameras: training compares samples of one camera like all others.
-pub(crate) fn camera_sentence<'a>(mut columns: impl Iterator<Item = &'a str>) -> Option<String> {
-    columns.any(|column| column.trim().eq_ignore_ascii_case(CAMERA)).then(|| {
-        format!(
-            "`train` does not use the column `{CAMERA}`: pairs of one camera count like the others. `eval retrieval --exclude-same-camera` on the \
-             embeddings leaves them out."
-        )
-    })
+/// Whether a column is that of the cameras.
+pub(crate) fn is_camera(column: &str) -> bool {
+    column.trim().eq_ignore_ascii_case(CAMERA)
+}
+
+/// A sentence for data with a column of cameras that is not used.
+pub(crate) fn camera_sentence() -> String {
+    format!(
+        "The column `{CAMERA}` is not used: pairs of one camera count like the others. With --across-cameras (data.across_cameras), only samples of \
+         different cameras are compared."
+    )
 }
 
 /// A sentence for each column that looks like `split`, `group` or weights; `has` says whether the data has the first two.

@@ -32,7 +32,7 @@ const GROUPS_NAMED: usize = 10;
 /// Which classes are to be unseen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnseenClasses {
-    /// Those that the data defines; if it defines none, 20 % of the classes, at least 3.
+    /// Those that the data defines; if it defines none, as many as the set says ([`Labelled::usual_unseen`]), or else 20 % of the classes, at least 3.
     Default,
     /// So many, drawn at random. An error if the data defines its unseen classes.
     Count(usize),
@@ -127,7 +127,9 @@ impl Division {
                 OpenSetSplit::drawn(
                     &trained,
                     &evaluable,
-                    default_count(names.len() - only_validated(&trained, &evaluable, &validated)),
+                    set.usual_unseen().unwrap_or_else(|| {
+                        default_count(names.len() - only_validated(&trained, &evaluable, &validated))
+                    }),
                     seed,
                 )?
             }

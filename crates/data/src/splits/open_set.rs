@@ -346,13 +346,13 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_the_embedded_set() {
-        let set = crate::testing::embedded();
+    fn samples_of_a_set_with_parts() {
+        let set = crate::testing::clothing();
         let split = OpenSetSplit::by_seed(set.class_names(), 3, 7).unwrap();
         let known = split.known_samples(&set, Part::Train);
-        assert_eq!(known.len(), 7 * 1500);
+        assert_eq!(known.len(), 7 * 60);
         assert!(known.iter().all(|sample| split.known_label(set.labels()[*sample as usize]).is_some()));
-        assert_eq!(split.unseen_samples(&set, Part::Test).len(), 3 * 250);
+        assert_eq!(split.unseen_samples(&set, Part::Test).len(), 3 * 20);
     }
 
     proptest! {

@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn contents_that_moved_to_another_part_are_refused_by_name() {
-        let (set, path) = (SampleSet::from(crate::testing::embedded()), Path::new("s.csv"));
+        let (set, path) = (SampleSet::from(crate::testing::clothing()), Path::new("s.csv"));
         let names: Vec<String> = (0..set.len()).map(|sample| set.sample_id(sample)).collect();
         let digests: Vec<u64> = (0..set.len()).map(|sample| set.digest(sample)).collect();
         let parts: Vec<SplitPart> = (0..set.len()).map(|sample| set.part(sample).into()).collect();
@@ -604,7 +604,7 @@ mod tests {
 
     #[test]
     fn a_split_must_match_the_set_and_decides_which_classes_are_unseen() {
-        let set = SampleSet::from(crate::testing::embedded());
+        let set = SampleSet::from(crate::testing::clothing());
         // Classes 0 and 1 are held out, class 2 is left out.
         let part = |sample: usize| match set.labels()[sample] {
             0 | 1 => SplitPart::Test,

@@ -1,6 +1,6 @@
 //! Retrieval: are the nearest neighbours of the same class?
 //!
-//! Each embedding is the query once, and all others are its gallery. Only queries with an answer count: a sample that is the
+//! Each embedding is the query once, and all others (of other [cameras](Embeddings::across_cameras), if they have some) are its gallery. Only queries with an answer count: a sample that is the
 //! only one of its class stays in the gallery (where it can be retrieved wrongly) but is not used as a query. Neighbours are
 //! ordered by falling cosine; equal cosines are ordered by rising row index.
 //!
@@ -36,15 +36,17 @@ mod search;
 pub use confusion::{ConfusedClasses, Confusion, Confusions, confusions, nearest_rows};
 pub use identification::{ClosedSet, DirAtFar, IDENTIFICATION_FAR, Identification, identify};
 pub use neighbour::{Neighbour, nearest};
-pub use ranking::{Gallery, RECALL_STEPS, Ranking, rank, rank_with_progress};
+pub use ranking::{
+    Gallery, RECALL_STEPS, Ranking, Ranks, RetrievalIntervals, rank, rank_with_progress, ranks,
+};
 pub use search::{Neighbours, search, search_within, search_without};
 
 /// How often nearest neighbours are of the same class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Retrieval {
-    /// Number of queries: samples whose class has another sample.
+    /// Number of queries: samples whose class has another sample, of another camera if there are cameras.
     pub queries: usize,
-    /// Samples that are the only one of their class: in the gallery, but not used as queries.
+    /// Samples that are the only one of their class, or that no other camera has: in the gallery, but not used as queries.
     pub excluded_queries: usize,
     /// For each `k`, the share of queries with a sample of their class among the `k` nearest, in [0, 1]. A `k` larger than the
     /// gallery stands for the whole gallery.
@@ -65,7 +67,8 @@ struct QueryScore {
     average_precision: f64,
 }
 
-/// Evaluates retrieval within one set: each embedding is searched for among all others.
+/// Evaluates retrieval within one set: each embedding is searched for among all others, of other cameras if the rows
+/// [have some](Embeddings::across_cameras).
 ///
 /// `ks` are the neighbourhood sizes for recall, usually 1, 5 and 10.
 ///
@@ -78,19 +81,21 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     }
     embeddings.require_two_classes()?;
     let labels = embeddings.labels();
-    let mut class_sizes: HashMap<u32, usize> = HashMap::new();
-    for &label in labels {
-        *class_sizes.entry(label).or_default() += 1;
-    }
+    let class_sizes = counted(labels.iter().copied());
     let rows = embeddings.rows();
     let furthest = ks.iter().copied().max().unwrap_or(1).min(rows - 1);
-    let others = |query: usize| class_sizes[&labels[query]] - 1;
+    // Of the class of a row and its camera, with the row itself.
+    let of_camera = |row: usize| Some((labels[row], embeddings.cameras()?[row]));
+    let not_compared = counted((0..rows).filter_map(of_camera));
+    let others = |query: usize| {
+        class_sizes[&labels[query]] - of_camera(query).map_or(1, |camera| not_compared[&camera])
+    };
     let count = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
     // In the order of the rows, so that the result does not depend on threads.
     let scores: Vec<QueryScore> = search::nearest_of_each(
         embeddings,
         embeddings,
-        |query, row| query != row,
+        |query, row| query != row && embeddings.compares(query, row),
         count,
         |query, found| {
             let hits = found.iter().map(|neighbour| labels[neighbour.index] == labels[query]);
@@ -116,6 +121,15 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
         r_precision: scores.iter().map(|score| score.r_precision).sum::<f64>() / queries as f64,
         map_at_r: scores.iter().map(|score| score.average_precision).sum::<f64>() / queries as f64,
     })
+}
+
+/// How often each value occurs.
+fn counted<T: std::hash::Hash + Eq>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
+    let mut counts = HashMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts
 }
 
 /// Scores one query from the hits of its neighbours, nearest first; there are at least `others` neighbours.

@@ -16,7 +16,8 @@ pub struct Neighbour {
     pub cosine: f64,
 }
 
-/// The `k` nearest neighbours of one row among all the others, nearest first; fewer if the gallery is smaller.
+/// The `k` nearest neighbours of one row among all the others, nearest first; fewer if the gallery is smaller. Only among those of other cameras if
+/// the rows [have some](Embeddings::across_cameras).
 ///
 /// # Errors
 /// [`Error::QueryOutOfRange`] if there is no such row.
@@ -27,7 +28,8 @@ pub fn nearest(embeddings: &Embeddings, query: usize, k: usize) -> Result<Vec<Ne
     }
     let mut scratch = Scratch::default();
     similarity::block(embeddings, query..query + 1, embeddings, 0..rows, &mut scratch.scores);
-    order_neighbours(&scratch.scores, query, k, &mut scratch.keys);
+    let is_other = |index: usize| index != query && embeddings.compares(index, query);
+    order_neighbours(&scratch.scores, is_other, k, &mut scratch.keys);
     let neighbour = |&key: &u64| {
         let index = index_of(key);
         Neighbour { index, cosine: score::cosine(scratch.scores[index]) }
@@ -53,10 +55,10 @@ pub(super) fn index_of(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }
 
-/// Fills `keys` with the nearest `k` rows other than `query`, nearest first.
-fn order_neighbours(scores: &[f32], query: usize, k: usize, keys: &mut Vec<u64>) {
+/// Fills `keys` with the nearest `k` of the rows that are `others`, nearest first.
+fn order_neighbours(scores: &[f32], is_other: impl Fn(usize) -> bool, k: usize, keys: &mut Vec<u64>) {
     keys.clear();
-    let others = scores.iter().enumerate().filter(|&(index, _)| index != query);
+    let others = scores.iter().enumerate().filter(|&(index, _)| is_other(index));
     keys.extend(others.map(|(index, &score)| key(score, index)));
     if k < keys.len() {
         keys.select_nth_unstable(k);

@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::score;
 use crate::similarity;
+use crate::verification::bootstrap::{self, BootstrapOptions, Interval};
 
 /// The recalls of [`Ranking::precision_at_recall`] are 0, 1/20, ... 1.
 pub const RECALL_STEPS: usize = 20;
@@ -43,7 +44,8 @@ pub struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    /// The set of queries itself: each query is compared with all others.
+    /// The set of queries itself: each query is compared with all others, of other cameras if the rows
+    /// [have some](Embeddings::across_cameras).
     pub fn others() -> Self {
         Self { separate: None, cameras: None, copies: None }
     }
@@ -86,7 +88,7 @@ impl<'a> Gallery<'a> {
                     || of_queries[query] != of_gallery[row]
             })
         };
-        (self.separate.is_some() || query != row)
+        (self.separate.is_some() || (query != row && queries.compares(query, row)))
             && self.copies.is_none_or(|copies| !copies.same(query, row))
             && other_camera()
     }
@@ -152,12 +154,34 @@ pub fn rank_with_progress(
     ks: &[usize],
     progress: Progress<'_>,
 ) -> Result<Ranking> {
+    let findable = gallery.set(queries).rows() - usize::from(gallery.separate.is_none());
+    ks.iter().try_for_each(|&k| check_k(k, findable))?;
+    Ok(ranks_with_progress(queries, gallery, progress)?.measures(ks))
+}
+
+/// The ranks of the relevant gallery rows of each query, from which all measures follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranks {
+    /// The class of each query that has a relevant row, and the ranks of these rows, from 1 and rising.
+    of_queries: Vec<(u32, Vec<usize>)>,
+    /// Queries without a relevant row.
+    without: usize,
+}
+
+/// The ranks of the gallery rows that are of the query's class.
+///
+/// # Errors
+/// [`Error::Dimensions`]; [`Error::Length`] unless there is one camera number per row; [`Error::NoAnswers`] if no query has a relevant gallery
+/// row.
+pub fn ranks(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Ranks> {
+    ranks_with_progress(queries, gallery, &|_, _| ())
+}
+
+fn ranks_with_progress(queries: &Embeddings, gallery: Gallery<'_>, progress: Progress<'_>) -> Result<Ranks> {
     let done = AtomicU64::new(0);
     let set = gallery.set(queries);
     queries.require_same_dim(set)?;
     gallery.check_cameras(queries)?;
-    let findable = set.rows() - usize::from(gallery.separate.is_none());
-    ks.iter().try_for_each(|&k| check_k(k, findable))?;
     let counts = |query: usize, row: usize| gallery.counts(queries, query, row);
     let classes = set.classes();
     let blocks: Vec<Vec<Vec<usize>>> = (0..queries.rows().div_ceil(QUERY_TILE))
@@ -191,30 +215,90 @@ pub fn rank_with_progress(
             relevant.into_iter().map(Relevant::ranks).collect()
         })
         .collect();
-    let ranks: Vec<Vec<usize>> = blocks.into_iter().flatten().filter(|ranks| !ranks.is_empty()).collect();
-    if ranks.is_empty() {
+    let all = queries.labels().iter().copied().zip(blocks.into_iter().flatten());
+    let of_queries: Vec<(u32, Vec<usize>)> = all.filter(|(_, ranks)| !ranks.is_empty()).collect();
+    if of_queries.is_empty() {
         return Err(Error::NoAnswers { queries: queries.rows() });
     }
-    // Summed in the order of the queries, so that the result does not depend on threads.
-    let mean =
-        |of: &dyn Fn(&[usize]) -> f64| ranks.iter().map(|ranks| of(ranks)).sum::<f64>() / ranks.len() as f64;
-    let recall = |k: usize| mean(&|ranks| f64::from(u8::from(ranks[0] <= k)));
-    Ok(Ranking {
-        queries: ranks.len(),
-        excluded_queries: queries.rows() - ranks.len(),
-        recall_at: ks.iter().map(|&k| (k, recall(k))).collect(),
-        precision_at_1: recall(1),
-        r_precision: mean(&|ranks| {
-            ranks.partition_point(|&rank| rank <= ranks.len()) as f64 / ranks.len() as f64
-        }),
-        map_at_r: mean(&|ranks| average_precision(ranks, ranks.len())),
-        mean_average_precision: mean(&|ranks| average_precision(ranks, usize::MAX)),
-        ndcg: mean(&|ranks| ndcg(ranks, usize::MAX)),
-        ndcg_at: ks.iter().map(|&k| (k, mean(&|ranks| ndcg(ranks, k)))).collect(),
-        precision_at_recall: (0..=RECALL_STEPS)
-            .map(|step| (step as f64 / RECALL_STEPS as f64, mean(&|ranks| precision_at_recall(ranks, step))))
-            .collect(),
-    })
+    Ok(Ranks { without: queries.rows() - of_queries.len(), of_queries })
+}
+
+impl Ranks {
+    /// The measures, with recall and nDCG at these `ks`.
+    pub fn measures(&self, ks: &[usize]) -> Ranking {
+        let queries = self.of_queries.len();
+        // Summed in the order of the queries, so that the result does not depend on threads.
+        let mean = |of: &dyn Fn(&[usize]) -> f64| {
+            self.of_queries.iter().map(|(_, ranks)| of(ranks)).sum::<f64>() / queries as f64
+        };
+        Ranking {
+            queries,
+            excluded_queries: self.without,
+            recall_at: ks.iter().map(|&k| (k, mean(&|ranks| recall(ranks, k)))).collect(),
+            precision_at_1: mean(&|ranks| recall(ranks, 1)),
+            r_precision: mean(&|ranks| {
+                ranks.partition_point(|&rank| rank <= ranks.len()) as f64 / ranks.len() as f64
+            }),
+            map_at_r: mean(&|ranks| average_precision(ranks, ranks.len())),
+            mean_average_precision: mean(&|ranks| average_precision(ranks, usize::MAX)),
+            ndcg: mean(&|ranks| ndcg(ranks, usize::MAX)),
+            ndcg_at: ks.iter().map(|&k| (k, mean(&|ranks| ndcg(ranks, k)))).collect(),
+            precision_at_recall: (0..=RECALL_STEPS)
+                .map(|step| {
+                    (step as f64 / RECALL_STEPS as f64, mean(&|ranks| precision_at_recall(ranks, step)))
+                })
+                .collect(),
+        }
+    }
+
+    /// Intervals of the measures from resampling the classes of the queries: a class that is drawn `m` times has each of its queries `m` times. The
+    /// gallery stays the same. Of the options, `resamples`, `confidence` and `seed` apply.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for options outside their range; [`Error::TooFewToDraw`] with fewer than
+    /// [`LEAST_DRAWN`](crate::verification::bootstrap::LEAST_DRAWN) classes.
+    pub fn intervals(&self, ks: &[usize], options: &BootstrapOptions) -> Result<RetrievalIntervals> {
+        let mut of_class: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for (class, ranks) in &self.of_queries {
+            // The number of queries, and the sums of their measures.
+            let measures = [1.0, average_precision(ranks, ranks.len()), average_precision(ranks, usize::MAX)];
+            let measures = measures.into_iter().chain(ks.iter().map(|&k| recall(ranks, k)));
+            let sums = of_class.entry(*class).or_insert_with(|| vec![0.0; 3 + ks.len()]);
+            sums.iter_mut().zip(measures).for_each(|(sum, value)| *sum += value);
+        }
+        let of_class: Vec<Vec<f64>> = of_class.into_values().collect();
+        let found = bootstrap::of_sums("classes of queries", &of_class, options)?;
+        Ok(RetrievalIntervals {
+            confidence: options.confidence,
+            resamples: options.resamples,
+            classes: of_class.len(),
+            map_at_r: found[0],
+            mean_average_precision: found[1],
+            recall_at: ks.iter().copied().zip(found[2..].iter().copied()).collect(),
+        })
+    }
+}
+
+/// Bootstrap intervals of the main measures of a [`Ranking`], over classes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RetrievalIntervals {
+    /// Share of results inside each interval.
+    pub confidence: f64,
+    /// Resamples used.
+    pub resamples: usize,
+    /// Classes drawn for each resample.
+    pub classes: usize,
+    /// Recall at each `k`.
+    pub recall_at: BTreeMap<usize, Interval>,
+    /// Average precision at R.
+    pub map_at_r: Interval,
+    /// Average precision over the whole gallery.
+    pub mean_average_precision: Interval,
+}
+
+/// 1 if the first relevant row is among the `k` nearest.
+fn recall(ranks: &[usize], k: usize) -> f64 {
+    f64::from(u8::from(ranks[0] <= k))
 }
 
 /// `sum of j / r_j` over ranks up to `limit`, over R.

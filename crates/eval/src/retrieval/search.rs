@@ -64,7 +64,7 @@ impl Neighbours {
         self.ends.len()
     }
 
-    /// The `k` neighbours of a query (fewer if too many gallery rows are copies of it), or `None` past the end.
+    /// The `k` neighbours of a query (fewer if too many gallery rows are copies of it, or of its camera), or `None` past the end.
     pub fn of(&self, query: usize) -> Option<&[Neighbour]> {
         let end = *self.ends.get(query)?;
         let start = query.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -105,13 +105,13 @@ pub(super) fn search_counting(
     Ok(Neighbours::new(k, &nearest_of_each(queries, gallery, counts, |_| k, |_, found| found)))
 }
 
-/// The `k` nearest other rows for each row of one set.
+/// The `k` nearest other rows for each row of one set; fewer if the rows [have cameras](Embeddings::across_cameras) and too few are of others.
 ///
 /// # Errors
 /// [`Error::ZeroK`], [`Error::KTooLarge`] if `k` exceeds the other rows.
 pub fn search_within(embeddings: &Embeddings, k: usize) -> Result<Neighbours> {
     check_k(k, embeddings.rows() - 1)?;
-    let other = |query: usize, row: usize| query != row;
+    let other = |query: usize, row: usize| query != row && embeddings.compares(query, row);
     Ok(Neighbours::new(k, &nearest_of_each(embeddings, embeddings, other, |_| k, |_, found| found)))
 }
 

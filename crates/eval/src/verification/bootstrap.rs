@@ -215,6 +215,30 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
     Ok(Intervals { drawn: count, drawn_genuine, drawn_impostor, ..found })
 }
 
+/// Intervals of means over things of several classes, from resampling the classes. Each class has its number of things, then the sum of each measure
+/// over them.
+pub(crate) fn of_sums(
+    what: &'static str,
+    of_class: &[Vec<f64>],
+    options: &BootstrapOptions,
+) -> Result<Vec<Interval>> {
+    check(options, 0)?;
+    require_enough(what, of_class.len())?;
+    let results: Vec<Measures> = (0..options.resamples)
+        .into_par_iter()
+        .map(|nth| {
+            let mut random = Stream::new(options.seed, Purpose::Bootstrap, nth as u64, 0);
+            let mut sums = vec![0.0; of_class[0].len()];
+            for _ in 0..of_class.len() {
+                let drawn = &of_class[random.below(of_class.len())];
+                sums.iter_mut().zip(drawn).for_each(|(sum, value)| *sum += value);
+            }
+            sums[1..].iter().map(|sum| sum / sums[0]).collect()
+        })
+        .collect();
+    Ok((0..of_class[0].len() - 1).map(|measure| interval(&results, measure, options.confidence)).collect())
+}
+
 fn require_enough(what: &'static str, found: usize) -> Result<()> {
     if found < LEAST_DRAWN { Err(Error::TooFewToDraw { what, found, least: LEAST_DRAWN }) } else { Ok(()) }
 }
@@ -257,12 +281,7 @@ fn resample(
             expected: "large enough to give a resample with both kinds of pair",
         });
     }
-    let interval = |measure: usize| {
-        let mut values: Vec<f64> = results.iter().map(|result| result[measure]).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let tail = (1.0 - options.confidence) / 2.0;
-        Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
-    };
+    let interval = |measure: usize| interval(&results, measure, options.confidence);
     Ok(Intervals {
         confidence: options.confidence,
         resamples: results.len(),
@@ -278,6 +297,14 @@ fn resample(
             .map(|(measure, &far)| TarInterval { far, tar: interval(measure) })
             .collect(),
     })
+}
+
+/// The middle share of a measure of all resamples.
+fn interval(results: &[Measures], measure: usize, confidence: f64) -> Interval {
+    let mut values: Vec<f64> = results.iter().map(|result| result[measure]).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - confidence) / 2.0;
+    Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
 }
 
 /// Interpolates linearly between the order statistics, as numpy does by default.

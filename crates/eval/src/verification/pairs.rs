@@ -3,7 +3,11 @@
 //! With the rows ordered by label, the partners of row `p` are two ranges: the rest of its class, `p+1..end of class`, and all
 //! rows of later classes, `end of class..n`. Every pair occurs once, and the inner loop reads no labels. Pair number `k` of
 //! either kind is found from prefix sums, which sampling uses.
+//!
+//! If the rows have cameras, those of a class are also ordered by camera, and the genuine partners of a row start after its camera. The rows of later
+//! classes still have some of its camera: these pairs are left out when they are compared.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -42,11 +46,12 @@ impl Default for VerificationOptions {
 
 /// Evaluates embeddings on all pairs `i < j`, or on a sample if there are more than [`VerificationOptions::max_pairs`].
 ///
-/// If all pairs are compared, the order of the rows has no effect.
+/// If all pairs are compared, the order of the rows has no effect. Pairs of one camera are left out if the rows
+/// [have cameras](Embeddings::across_cameras); where pairs are sampled, there are then fewer impostor pairs than the options allow.
 ///
 /// # Errors
 /// [`Error::MaxPairs`] if fewer than 2 pairs are allowed, [`Error::OneClass`] if there is no impostor pair and
-/// [`Error::NoGenuinePairs`] if every class has a single sample.
+/// [`Error::NoGenuinePairs`] if every class has a single sample, or a single camera.
 pub fn all_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Result<Verification> {
     let scores = compare(embeddings, options.max_pairs, options.seed, false)?;
     let sorted = SortedScores::of_cosines(scores.genuine, scores.impostor);
@@ -56,7 +61,7 @@ pub fn all_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Resu
 /// Evaluates embeddings on equally many genuine and impostor pairs.
 ///
 /// All pairs of the rarer kind are compared (at most half of `max_pairs`), and as many pairs of the other kind are sampled, as
-/// described at [`VerificationOptions`].
+/// described at [`VerificationOptions`]. With cameras, the sampled impostor pairs of one camera are left out.
 ///
 /// # Errors
 /// As [`all_pairs`].
@@ -100,17 +105,23 @@ impl Kind {
         *self.before.last().expect("the prefix sums start with a zero")
     }
 
-    /// Stored cosines of a sample of `size` pairs of this kind, or of all pairs if there are no more.
+    /// Stored cosines of a sample of `size` pairs of this kind, or of all pairs if there are no more, without those of one camera.
     fn scores(&self, embeddings: &Embeddings, size: u64, seed: u64, stream: u64) -> Vec<f32> {
+        let compares = |&(a, b): &(usize, usize)| embeddings.compares(a, b);
         if size >= self.count() {
-            return similarity::with_partners(embeddings, |row: usize| self.partners[row].clone());
+            let mut all = similarity::with_partners(embeddings, |row: usize| self.partners[row].clone());
+            if embeddings.cameras().is_some() {
+                let mut rows = self.rows_of(0..self.count());
+                all.retain(|_| rows.next().is_some_and(|rows| compares(&rows)));
+            }
+            return all;
         }
         let parts: Vec<Vec<f32>> = (0..size.div_ceil(DRAWS_PER_STREAM))
             .into_par_iter()
             .map(|part| {
                 let draws = self.draw(part, size, seed, stream);
                 let score = |(a, b)| similarity::score(embeddings, a, embeddings, b);
-                self.rows_of(draws).map(score).collect()
+                self.rows_of(draws).filter(compares).map(score).collect()
             })
             .collect();
         parts.concat()
@@ -159,6 +170,8 @@ struct Chosen {
     impostor: Kind,
     /// How many pairs of each kind.
     sizes: (u64, u64),
+    /// How many impostor pairs there are, without those of one camera.
+    all_impostor: u64,
 }
 
 /// All pairs if there are at most `max_pairs`, else a sample as described at [`VerificationOptions`].
@@ -170,9 +183,15 @@ fn choose(sorted: &Embeddings, max_pairs: u64, balanced: bool) -> Result<Chosen>
     let mut classes = 0;
     for class in labels.chunk_by(|a, b| a == b) {
         let end = same.len() + class.len();
-        for row in same.len()..end {
-            same.push(row + 1..end);
-            different.push(end..labels.len());
+        while same.len() < end {
+            let first = same.len();
+            let of_camera = sorted
+                .cameras()
+                .map_or(1, |all| all[first..end].iter().take_while(|camera| **camera == all[first]).count());
+            for _ in 0..of_camera {
+                same.push(first + of_camera..end);
+                different.push(end..labels.len());
+            }
         }
         classes += 1;
     }
@@ -186,7 +205,21 @@ fn choose(sorted: &Embeddings, max_pairs: u64, balanced: bool) -> Result<Chosen>
     } else {
         share(genuine.count(), impostor.count(), max_pairs)
     };
-    Ok(Chosen { genuine, impostor, sizes })
+    let all_impostor = compared_pairs(sorted) - genuine.count();
+    if all_impostor == 0 {
+        return Err(Error::MissingScores { genuine: genuine.count() as usize, impostor: 0 });
+    }
+    Ok(Chosen { genuine, impostor, sizes, all_impostor })
+}
+
+/// How many pairs of rows are compared: all, or all of two cameras.
+pub(super) fn compared_pairs(embeddings: &Embeddings) -> u64 {
+    let pairs = |rows: u64| rows * (rows - 1) / 2;
+    let mut of_camera: BTreeMap<u32, u64> = BTreeMap::new();
+    for camera in embeddings.cameras().into_iter().flatten() {
+        *of_camera.entry(*camera).or_default() += 1;
+    }
+    pairs(embeddings.rows() as u64) - of_camera.into_values().map(pairs).sum::<u64>()
 }
 
 /// Compares the pairs that [`choose`] gives.
@@ -201,12 +234,12 @@ pub(crate) fn compare(
     }
     embeddings.require_two_classes()?;
     let embeddings = embeddings.sorted_by_label();
-    let Chosen { genuine, impostor, sizes } = choose(&embeddings, max_pairs, balanced)?;
+    let Chosen { genuine, impostor, sizes, all_impostor } = choose(&embeddings, max_pairs, balanced)?;
     Ok(PairScores {
         genuine: genuine.scores(&embeddings, sizes.0, seed, 0),
         impostor: impostor.scores(&embeddings, sizes.1, seed, 1),
         all_genuine: genuine.count(),
-        all_impostor: impostor.count(),
+        all_impostor,
     })
 }
 
@@ -226,9 +259,9 @@ pub fn identity_pairs(
     }
     embeddings.require_two_classes()?;
     let sorted = embeddings.sorted_by_label();
-    let Chosen { genuine, impostor, sizes } = choose(&sorted, max_pairs, balanced)?;
+    let Chosen { genuine, impostor, sizes, .. } = choose(&sorted, max_pairs, balanced)?;
     let mut rows = genuine.pairs(sizes.0, seed, 0);
-    rows.extend(impostor.pairs(sizes.1, seed, 1));
+    rows.extend(impostor.pairs(sizes.1, seed, 1).into_iter().filter(|&(a, b)| sorted.compares(a, b)));
     let labels = sorted.labels();
     let pair = |&(a, b): &(usize, usize)| IdentityPair {
         score: score::cosine(similarity::score(&sorted, a, &sorted, b)),

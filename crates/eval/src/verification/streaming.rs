@@ -46,7 +46,8 @@ impl Default for StreamingOptions {
 /// [`all_pairs`](super::all_pairs) in constant memory.
 ///
 /// # Errors
-/// [`Error::Option`] for bins outside their range, [`Error::OneClass`] and [`Error::NoGenuinePairs`].
+/// [`Error::Option`] for bins outside their range, [`Error::OneClass`] and [`Error::NoGenuinePairs`]; [`Error::MissingScores`] if cameras leave one
+/// kind of pair without any.
 pub fn all_pairs(
     embeddings: &Embeddings,
     options: &StreamingOptions,
@@ -71,7 +72,9 @@ pub fn all_pairs(
     let total = rows as u64 * (rows as u64 - 1) / 2;
     // Partners of row `a` are the rows after it: genuine up to the end of its class, impostors from there.
     let partners = |a| (a + 1..rows, a + 1..end_of_class(a));
-    stream(&sorted, &sorted, *options, (total, progress), partners, None)
+    let compares = |a: usize, b: usize| sorted.compares(a, b);
+    let compares: Option<&(dyn Fn(usize, usize) -> bool + Sync)> = sorted.cameras().map(|_| &compares as _);
+    stream(&sorted, &sorted, *options, (total, progress), partners, compares)
 }
 
 /// [`enrol_probe`](super::enrol_probe) without keeping scores.

@@ -191,6 +191,8 @@ pub struct RetrievalResults {
     pub r_precision: f64,
     /// Mean average precision at R.
     pub map_at_r: f64,
+    /// Mean average precision over the whole ranking, if it is known.
+    pub mean_average_precision: Option<f64>,
 }
 
 /// Training curves: lists of (step, value), empty if not recorded.

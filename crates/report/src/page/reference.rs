@@ -26,7 +26,7 @@ pub(super) fn configuration(input: &ReportInput) -> Option<Section> {
 
 /// The terms of the page, explained in one or two sentences each.
 pub(super) fn glossary() -> Section {
-    const TERMS: [(&str, &str); 15] = [
+    const TERMS: [(&str, &str); 16] = [
         (
             "Embedding",
             "The vector that a network computes for an image. Images are compared by the cosine of their embeddings.",
@@ -72,6 +72,10 @@ pub(super) fn glossary() -> Section {
         (
             "MAP@R",
             "Mean average precision at R: like R-precision, but nearer neighbours of the same class count more. 100 % means that every class forms its own cluster.",
+        ),
+        (
+            "mAP",
+            "Mean average precision: the precision at the place of each image of the class in the whole ranking, averaged. Unlike MAP@R, it also counts images of the class that are far behind.",
         ),
         (
             "Principal components",

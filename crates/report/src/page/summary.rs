@@ -120,6 +120,7 @@ fn measures(columns: &[&ObjectiveReport]) -> Vec<Measure> {
     }
     add("R-precision", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.r_precision));
     add("MAP@R", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.map_at_r));
+    add("mAP", Better::Higher, Unit::Percent, &|o| o.retrieval.as_ref()?.mean_average_precision);
     add("Training time", Better::Neither, Unit::Seconds, &|o| o.seconds);
     add("Samples per second", Better::Neither, Unit::PerSecond, &|o| o.samples_per_second);
     measures

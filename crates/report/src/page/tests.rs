@@ -26,6 +26,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             recall_at: vec![(1, 1.0 - eer), (5, 0.99)],
             r_precision: 0.7,
             map_at_r: 0.6,
+            mean_average_precision: Some(0.65),
         }),
         curves: Curves {
             loss: curve.clone(),
@@ -167,6 +168,7 @@ fn the_best_of_each_measure_is_bold() {
         ["Recall at 5 ↑", "99.00 %", "99.00 %", "99.00 %"],
         ["R-precision ↑", "70.00 %", "70.00 %", "70.00 %"],
         ["MAP@R ↑", "60.00 %", "60.00 %", "60.00 %"],
+        ["mAP ↑", "65.00 %", "65.00 %", "65.00 %"],
         ["Training time", "10.0 s", "20.0 s", "15.0 s"],
         ["Samples per second", "1235", "1235", "1235"],
     ];

@@ -113,8 +113,8 @@ pub(super) fn retrieval(input: &ReportInput) -> Option<Section> {
         input.objectives.iter().filter_map(|o| Some((&o.name, o.retrieval.as_ref()?))).collect();
     let (_, first) = measured.first()?;
     let introduction = markup::paragraph(&format!(
-        "In retrieval each image is a query, and all other images are ranked by their cosine with it. {} images have another \
-         image of their class and are used as queries.",
+        "In retrieval each image is a query, and the images that it is compared with are ranked by their cosine with it. {} images have \
+         such an image of their class and are used as queries.",
         text::count(first.queries)
     ));
     let mut categories: Vec<String> = first.recall_at.iter().map(|(k, _)| format!("Recall at {k}")).collect();

@@ -75,6 +75,13 @@ impl Config {
                 require(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
             }
         }
+        if let Some(set) = d.set {
+            require(d.path.is_none(), "data.set", &set, "no name of a set beside data.path")?;
+        }
+        if let Some(camera) = &d.held_out_camera {
+            let expected = "no held-out camera with evaluations during training (training.evaluate_every): there would be no samples of this camera to compare";
+            require(self.training.evaluate_every == 0, "data.held_out_camera", camera, expected)?;
+        }
         if let Some(labels) = &d.labels {
             let expected = "no labels, or a table of embeddings as data.path";
             require(self.data.is_table(), "data.labels", &labels.display(), expected)?;
@@ -303,7 +310,7 @@ mod tests {
         config.schedule.warm_up_epochs = 1.0;
         let quick = config.clone().quick();
         quick.check().expect("allowed");
-        assert!(quick.data.built_in && quick.training.epochs <= 2 && quick.training.limit > 0);
+        assert!(quick.training.epochs <= 2 && quick.training.limit > 0);
         config.training.limit = 70;
         assert_eq!(config.quick().training.limit, 70, "never larger than configured");
     }

@@ -13,7 +13,9 @@ mod read;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing, ResizeMode, Source, SourceKind};
+use widemargin_data::{
+    Background, ClassFolder, NamedSet, PartFolders, Preprocessing, ResizeMode, Source, SourceKind,
+};
 use widemargin_embedder::TrainingClasses;
 use widemargin_head::{HeadConfig, HeadMode, ProductPrecision, StoragePrecision};
 use widemargin_model::BackboneName;
@@ -52,10 +54,13 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Folder of IDX files or of images, one folder per class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
-    /// table of ready-made embeddings (`.npy`, `.npz`, `.safetensors`, `.csv`, `.parquet`, `.arrow`, `.feather`). If absent, Fashion-MNIST: the whole set if Debian's
-    /// package `dataset-fashion-mnist` is installed, otherwise the built-in part.
+    /// table of ready-made embeddings (`.npy`, `.npz`, `.safetensors`, `.csv`, `.parquet`, `.arrow`, `.feather`). If absent, the set that `set` names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// A set that has a name instead of a path: `emoji`, the built-in one, or `fashion-mnist`, which Debian's package `dataset-fashion-mnist` installs. If
+    /// both are absent, `emoji`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<NamedSet>,
     /// Labels of a table, one per row, if the file does not contain them: `.npy`, `.csv` with a column `label`, or text with one per line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
@@ -74,8 +79,12 @@ pub struct DataConfig {
     /// Whether folders named `train`, `test`, `val` and so on are parts of the data: `auto`, `none` (they are classes) or `only` (other folders
     /// are left out).
     pub parts: PartFolders,
-    /// Use the built-in part even if the whole set is installed.
-    pub built_in: bool,
+    /// Compare only samples of different cameras in evaluations, by the column `camera` of the data. In the set `emoji`, whose cameras are its
+    /// vendors, this is always so.
+    pub across_cameras: bool,
+    /// A camera whose samples are not trained on. Evaluations then compare its samples with those of all other cameras, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out_camera: Option<String>,
     /// Number of unseen classes, which are not trained on, drawn with `split_seed`; at least 2. If absent, the classes that occur only in the
     /// test part of the data; if there are none, 20 % of the classes, at least 3.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,13 +128,15 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             path: None,
+            set: None,
             labels: None,
             columns: None,
             label_column: None,
             split: None,
             class_folder: ClassFolder::Top,
             parts: PartFolders::Auto,
-            built_in: false,
+            across_cameras: false,
+            held_out_camera: None,
             unseen: None,
             unseen_classes: Vec::new(),
             split_seed: 1,
@@ -585,7 +596,6 @@ impl Config {
     /// A smaller, quicker run, for tests and a first try: fewer images, epochs and images per batch.
     #[must_use]
     pub fn quick(mut self) -> Self {
-        self.data.built_in |= self.data.path.is_none();
         self.training.epochs = self.training.epochs.min(2);
         self.training.limit = if self.training.limit == 0 { 2_100 } else { self.training.limit.min(2_100) };
         if self.sampler.name != SamplerName::ClassBalanced {

@@ -31,6 +31,16 @@ impl ImageSet {
         classes: &[impl AsRef<str>],
         options: &OpenOptions,
     ) -> Result<Self> {
+        Self::from_pixels_in_order(name, pixels, classes, options).map(|(set, _)| set)
+    }
+
+    /// As [`from_pixels`](Self::from_pixels), and for each sample, which of the images it is.
+    pub(crate) fn from_pixels_in_order(
+        name: &str,
+        pixels: &[u8],
+        classes: &[impl AsRef<str>],
+        options: &OpenOptions,
+    ) -> Result<(Self, Vec<usize>)> {
         options.validate()?;
         require_images(classes)?;
         let values = options.shape().values();
@@ -41,7 +51,7 @@ impl ImageSet {
         let contents = pixels.chunks_exact(values).map(|image| ContentDigest::of([image]));
         let (set, order) = Self::without_files(name, classes, options, contents);
         let pixels = order.iter().flat_map(|image| &pixels[image * values..][..values]).copied().collect();
-        Self { store: PixelStore::Block(pixels), ..set }.checked(Path::new(name))
+        Ok((Self { store: PixelStore::Block(pixels), ..set }.checked(Path::new(name))?, order))
     }
 
     /// Builds a set from a function: `make(i)` returns the bytes of image `i`, `[channels, height, width]` of the shape in `options`, or says why it
@@ -130,6 +140,8 @@ impl ImageSet {
                 copies: renumbered(&copies, &place),
                 warnings: Vec::new(),
                 groups: None,
+                cameras: None,
+                usual_unseen: None,
                 unusable: Vec::new(),
                 far_off,
             },

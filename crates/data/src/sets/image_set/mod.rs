@@ -3,6 +3,7 @@
 //! The images of IDX files, such as the embedded set, are one block of memory. All other images are decoded when the set is opened, to find
 //! bad ones before hours of training. Their pixels stay in memory if all of them fit.
 
+mod emoji;
 mod from_memory;
 mod open;
 mod options;

@@ -8,7 +8,7 @@ use widemargin_tables::combined_labels;
 use super::options::OpenOptions;
 use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
-use crate::catalogue::{Groups, named};
+use crate::catalogue::{Cameras, Groups, named};
 use crate::copies::{copies, renumbered};
 use crate::decode::{self, ContentDigest, Target};
 use crate::digest::digest;
@@ -18,12 +18,12 @@ use crate::parallel::map_positions;
 use crate::part::{PartsFrom, settle};
 use crate::pixel_facts::PixelFacts;
 use crate::place::ImagePlace;
-use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
+use crate::sets::named::{FASHION_MNIST_CLASSES, FASHION_MNIST_FIRST};
 use crate::sources::folder_options::ClassFolder;
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::idx_classes::class_names;
 use crate::sources::listing::{FoundImage, Listing};
-use crate::sources::near_columns::camera_sentence;
+use crate::sources::near_columns::{camera_sentence, is_camera};
 use crate::sources::source::{Source, SourceKind};
 use crate::words::plural;
 use crate::{BadImage, Catalogue, Error, Part, Result};
@@ -36,25 +36,6 @@ const CLASS_FILE: &str = "classes.txt";
 const DEEPEST: &str = "; if the folders in it are the classes, use --class-folder deepest";
 
 impl ImageSet {
-    /// The part of Fashion-MNIST that is built into the program: 15,000 training and 2,500 test images of 1 x 28 x 28 in 10 classes of
-    /// equal size.
-    pub fn embedded() -> Self {
-        embedded::parts()
-            .and_then(|parts| {
-                Self::from_idx("fashion-mnist-part", Path::new("embedded"), parts, &fashion_classes())
-            })
-            .expect("the embedded files are checked by a test")
-    }
-
-    /// The full Fashion-MNIST, 60,000 training and 10,000 test images; `None` if it is not installed in [`FASHION_MNIST_FOLDER`].
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open), if the folder exists but cannot be read.
-    pub fn fashion_mnist_installed() -> Option<Result<Self>> {
-        let folder = Path::new(FASHION_MNIST_FOLDER);
-        folder.is_dir().then(|| Self::open(folder, &OpenOptions::default()))
-    }
-
     /// Opens IDX files (compressed or not, named like those of MNIST), an image folder, a manifest, or WebDataset shards; see [`Source`].
     ///
     /// Images are PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI. They are rotated as their metadata requires, converted to 8-bit colours and to
@@ -81,6 +62,7 @@ impl ImageSet {
         let path = source.path();
         options.folders.require_for(source.kind(), &path.display().to_string())?;
         match (source.kind(), source.idx_files()) {
+            (_, Some(_)) if options.uses_cameras() => Err(Error::NoCameras { path: path.to_path_buf() }),
             (_, Some(files)) => Self::open_idx(path, files, options.memory_limit),
             (SourceKind::Folder | SourceKind::Manifest | SourceKind::Shards, _) => {
                 Self::from_listing(Listing::open(source, options.folders)?, options)
@@ -105,7 +87,7 @@ impl ImageSet {
         let labels = || train.labels.iter().chain(&test.labels).copied();
         let names = if class_file.exists() {
             class_names(&class_file, labels())?
-        } else if embedded::is_fashion_mnist(&train) {
+        } else if is_fashion_mnist(&train) {
             fashion_classes()
         } else {
             let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
@@ -152,6 +134,8 @@ impl ImageSet {
                 copies: copies(digests.into_iter()),
                 warnings: Vec::new(),
                 groups: None,
+                cameras: None,
+                usual_unseen: None,
                 unusable: Vec::new(),
                 far_off: None,
             },
@@ -248,7 +232,11 @@ impl ImageSet {
         let Parts { of_images: parts, from: parts_from, far_off } =
             parts(&listing, &labels, &good, (&copies, options))?;
         let mut warnings = listing.sentences();
-        warnings.extend(camera_sentence(listing.extras.names.iter().map(String::as_str)));
+        let camera = listing.extras.names.iter().position(|name| is_camera(name));
+        if options.uses_cameras() && camera.is_none() {
+            return Err(Error::NoCameras { path: root });
+        }
+        warnings.extend(camera.filter(|_| !options.uses_cameras()).map(|_| camera_sentence()));
         let (mut unusable, sentence) = without_samples(listing.class_names(), &class_names);
         let empty = listing.skipped_files.empty_folders.iter();
         unusable.extend(empty.filter_map(|empty| empty.folder.rsplit('/').next().map(str::to_owned)));
@@ -260,6 +248,11 @@ impl ImageSet {
         let groups = listing
             .has_groups()
             .then(|| Groups::new(order.iter().map(|at| group_of(&listing.found[good[*at].0]))));
+        let cameras = camera.filter(|_| options.uses_cameras()).map(|column| {
+            let of = order.iter().map(|at| listing.extras.rows[good[*at].0][column].as_str());
+            Cameras::new(of, options.held_out_camera.as_deref(), &root.display().to_string())
+        });
+        let cameras = cameras.transpose()?;
         let (mut places, mut images) = (Vec::with_capacity(good.len()), Vec::new());
         let (mut place_of, mut endings) = (vec![0; order.len()], BTreeMap::new());
         for (place, at) in (0..).zip(&order) {
@@ -280,6 +273,8 @@ impl ImageSet {
                 copies: renumbered(&copies, &place_of),
                 warnings,
                 groups,
+                cameras,
+                usual_unseen: None,
                 unusable,
                 far_off,
             },
@@ -308,6 +303,11 @@ fn has_folders_in(listing: &Listing, class: &str) -> bool {
         folders.next().map(std::ffi::OsStr::to_owned)
     };
     listing.found.iter().filter_map(inside).collect::<BTreeSet<_>>().len() > 1
+}
+
+/// Whether a set of IDX files is Fashion-MNIST, recognised by its first training image.
+fn is_fashion_mnist(train: &IdxPart) -> bool {
+    train.pixels.get(..train.shape.values()).is_some_and(|first| digest(first) == FASHION_MNIST_FIRST)
 }
 
 fn fashion_classes() -> Vec<String> {

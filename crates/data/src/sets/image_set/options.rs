@@ -33,6 +33,11 @@ pub struct OpenOptions {
     pub folders: FolderOptions,
     /// How the pixels of image files become 8-bit colours. Default: on white, with 16 bits.
     pub preprocessing: Preprocessing,
+    /// Whether only samples of different cameras are compared in an evaluation; the data must have a column `camera`. Default: no. Has no effect on the
+    /// built-in set, which always does so.
+    pub across_cameras: bool,
+    /// A camera whose samples are not trained on, and are compared with those of all others only. Implies `across_cameras`. Default: none.
+    pub held_out_camera: Option<String>,
     /// For a table of vectors: the columns of the vectors. Default: all with a name like the others.
     pub columns: Option<ColumnPattern>,
     /// For a table of vectors: the column of the labels. Default: `label`.
@@ -54,6 +59,8 @@ impl Default for OpenOptions {
             threads: 0,
             folders: FolderOptions::default(),
             preprocessing: Preprocessing::default(),
+            across_cameras: false,
+            held_out_camera: None,
             columns: None,
             label_column: None,
             order: None,
@@ -62,6 +69,11 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
+    /// Whether only samples of different cameras are compared.
+    pub(crate) fn uses_cameras(&self) -> bool {
+        self.across_cameras || self.held_out_camera.is_some()
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors

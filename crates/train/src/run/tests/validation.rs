@@ -32,7 +32,7 @@ fn the_model_is_that_of_the_best_epoch_and_a_resumed_run_decides_the_same() {
     // All that a step can have: each resumes exactly.
     (config.training.average, config.training.accumulate, config.sampler.batch) = (0.9, 2, 10);
     let prepared = Prepared::new(&config).expect("built in");
-    assert_eq!((prepared.split.known().len(), prepared.validation.len()), (4, 3 * 1_500));
+    assert_eq!((prepared.split.known().len(), prepared.validation.len()), (4, 3 * 60));
     let straight = parent.path().join("straight");
     let (bits, step, outcome) = fresh(&config, &prepared, &straight);
     let log = log::validations(&straight).expect("a log");
@@ -101,13 +101,9 @@ fn without_evaluations_the_split_is_that_of_before() {
     assert!(without.validation.is_empty() && !without.parts.contains(&SplitPart::Validation));
     config.data.closed_set = true;
     let closed = Prepared::new(&config).expect("built in");
-    assert_eq!(
-        (closed.split.known().len(), closed.validation.len()),
-        (10, 10 * 150),
-        "a tenth of each class"
-    );
+    assert_eq!((closed.split.known().len(), closed.validation.len()), (10, 10 * 6), "a tenth of each class");
     let leaks = closed.validation.iter().any(|sample| closed.training.samples.contains(sample));
-    assert!(!leaks && closed.known.samples.len() == 2_500);
+    assert!(!leaks && closed.known.samples.len() == 200);
     config.training.patience = 1;
     config.training.evaluate_every = 0;
     assert!(config.warnings().iter().any(|text| text.starts_with("training.patience: no effect")));
