@@ -16,7 +16,7 @@ tidy:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
 
-# Train on a small part of the built-in data set; write runs/quick
+# Train for three epochs on the built-in data set; write runs/quick
 quick:
     rm -rf runs/quick
     cargo run --release -- train --quick --out runs/quick

@@ -1,6 +1,6 @@
 """Compare the accuracy of training in full and in mixed precision: same data, seeds and schedule.
 
-    python3 benches/parity_precision.py [--seeds 1 2 3] [--keep DIR] [--quick]      built-in part of Fashion-MNIST, closed set
+    python3 benches/parity_precision.py [--seeds 1 2 3] [--keep DIR] [--quick]      Fashion-MNIST, closed set
     widemargin data glyphs -o glyphs --most 20 --format idx
     python3 benches/parity_precision.py --glyphs glyphs [--seeds 1 2 3] [--epochs 4] [--keep DIR] [--quick]
 
@@ -33,7 +33,7 @@ def train(arguments, precision, seed, out):
         if arguments.glyphs:
             data = ["--data", arguments.glyphs, "--config", os.path.join(arguments.glyphs, "glyphs.toml")]
         else:
-            data = ["--built-in", "--closed-set"]
+            data = ["--data", "fashion-mnist", "--closed-set"]
         command = [program, "train", *data, "--precision", precision, "--seed", str(seed),
                    "--epochs", str(arguments.epochs), "--out", out]
         subprocess.run(command, check=True, capture_output=True)

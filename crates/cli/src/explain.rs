@@ -1,6 +1,7 @@
 //! `widemargin explain`: writes the derivation from the hinge to AM-Softmax as a page with interactive figures.
 //!
-//! The trained features of chapter 10 ship with the program; `--train` trains them again on the built-in images.
+//! The trained features of chapter 10 ship with the program; `--train` trains them again on
+//! Fashion-MNIST.
 
 use crate::arguments::{FileKind, require_replaceable};
 use crate::interrupt::{self, EndsAtOnce};
@@ -51,8 +52,8 @@ pub(crate) struct ExplainArguments {
     /// Write one language only: en (index.html) or zh (index.zh.html) [default: both, linked to each other]
     #[arg(long, value_name = "TAG")]
     lang: Option<Tag>,
-    /// Train the features of chapter 10 again on the built-in images (ten small runs, a few minutes) and also write them to
-    /// features.json
+    /// Train the features of chapter 10 again on Fashion-MNIST, of Debian's package dataset-fashion-mnist (ten small runs, a few minutes), and
+    /// also write them to features.json
     #[arg(long)]
     train: bool,
     /// With --train: training images per run

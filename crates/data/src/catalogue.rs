@@ -22,6 +22,8 @@ pub struct Catalogue {
     pub(crate) groups: Option<Groups>,
     /// The cameras of the samples, if only samples of different cameras are compared.
     pub(crate) cameras: Option<Cameras>,
+    /// Whose the samples are, where a page that shows them has to say so.
+    pub(crate) credits: Option<&'static str>,
     /// How many classes are unseen by default, if the set has a rule of its own.
     pub(crate) usual_unseen: Option<usize>,
     /// Classes of the data without a usable sample, which are no classes of the set.
@@ -142,6 +144,11 @@ pub trait Labelled {
     /// Names of the cameras; empty if samples are compared whatever their cameras are.
     fn camera_names(&self) -> &[String] {
         self.catalogue().cameras.as_ref().map_or(&[], |cameras| &cameras.of_samples.names)
+    }
+
+    /// A sentence on authors and licences that belongs on every page with samples of the set; `None` if none is known.
+    fn credits(&self) -> Option<&'static str> {
+        self.catalogue().credits
     }
 
     /// How many classes are unseen in evaluations by default, if the set has a rule of its own, as the built-in one has.

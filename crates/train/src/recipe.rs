@@ -8,7 +8,7 @@ use crate::config::{Amount, AugmentConfig, Config, OptimiserName, SamplerName};
 use crate::{Error, Prepared, fine_tuning, step_seconds};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use widemargin_data::{Glance, ImageShape, Labelled, Spread, Strength};
+use widemargin_data::{Glance, ImageShape, Labelled, NamedSet, Spread, Strength};
 
 /// Sides to which images are resized. The area of the chosen size is at most that of the median image, which enlarging would not make sharper.
 /// Smaller images keep their size, in steps of four pixels, down to `SMALLEST`. Steps take four times as long at 64 as at 32.
@@ -64,6 +64,13 @@ const WORTH_TIMING: usize = 100;
 
 /// The key of the number of epochs.
 const EPOCHS_KEY: &str = "training.epochs";
+
+/// Settings for the built-in emoji, chosen on validation classes among the known ones (`docs/src/benchmarks/emoji.md`).
+const EMOJI_HOLD_OUT: f64 = 0.1;
+const EMOJI_EMBEDDING: usize = 256;
+const EMOJI_WEIGHT_DECAY: f64 = 0.001;
+const EMOJI_SCALE: f64 = 20.0;
+const EMOJI_EPOCHS: usize = 36;
 
 /// Samples per class in a batch, for an objective on pairs.
 const PER_CLASS: usize = 4;
@@ -162,6 +169,45 @@ impl Recipe {
             let value = format!("{} x {}", d.height, d.width);
             self.choose("data.height, width", value, format!("images of {}", sides(glance)));
         }
+    }
+
+    /// Chooses the settings of a set that has a name instead of a path, if it has settings of its own.
+    pub fn of_set(&mut self, config: &mut Config) {
+        if config.data.path.is_some() || config.data.set.unwrap_or_default() != NamedSet::Emoji {
+            return;
+        }
+        let reason = "best for classes of emoji kept for validation";
+        let (scale, epochs) = (config.objective.takes_auto("scale"), EMOJI_EPOCHS);
+        // A closed set is evaluated on the held-out drawings, of which each class needs two.
+        if !config.data.closed_set && self.takes("data.hold_out") {
+            config.data.hold_out = EMOJI_HOLD_OUT;
+            self.choose("data.hold_out", EMOJI_HOLD_OUT, "of each class, so that more is left to train on");
+        }
+        if self.takes("model.embedding") {
+            config.model.embedding = EMOJI_EMBEDDING;
+            self.choose("model.embedding", EMOJI_EMBEDDING, reason);
+        }
+        if self.takes("optimiser.weight_decay") {
+            config.optimiser.weight_decay = EMOJI_WEIGHT_DECAY;
+            self.choose("weight decay", EMOJI_WEIGHT_DECAY, reason);
+        }
+        if scale && self.takes("objective.scale") {
+            config.objective.set("scale", Some(Amount::Value(EMOJI_SCALE)));
+            self.choose("objective.scale", EMOJI_SCALE, reason);
+        }
+        if self.takes(EPOCHS_KEY) {
+            config.training.epochs = epochs;
+            self.choose(EPOCHS_KEY, epochs, "within five minutes on two cores");
+        }
+    }
+
+    /// Whether a key is free, which it is not any more.
+    fn takes(&mut self, key: &str) -> bool {
+        let free = self.is_free(&[key]);
+        if free {
+            self.given.insert(key.to_owned());
+        }
+        free
     }
 
     /// Records the size of the images of a set that has a name instead of a path: they are used as they are.

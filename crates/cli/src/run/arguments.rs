@@ -64,7 +64,7 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
     #[arg(help_heading = heading::RUN, long)]
     seed: Option<u64>,
-    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64, unless flags say otherwise
+    /// Shorten the run: at most 3 epochs, 8,000 samples and batches of 64, unless flags say otherwise
     #[arg(help_heading = heading::RUN, long)]
     quick: bool,
 }

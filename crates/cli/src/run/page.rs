@@ -85,6 +85,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
         warnings: warnings(runs),
         notes,
         samples: samples.into_shown(),
+        credits: prepared.set.credits().unwrap_or_default().to_owned(),
         objectives,
     };
     Ok(page::render(&input))

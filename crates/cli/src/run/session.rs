@@ -45,8 +45,10 @@ pub(crate) enum Ended {
     Stopped { step: u64, signal: i32 },
 }
 
-/// Looks at the image files of own data, and chooses size and channels with the recipe.
+/// Chooses the settings that must be known before the data is opened: those of a set with a name, or size and channels of own images, after a look
+/// at some of them.
 pub(crate) fn choose_size(config: &mut Config, recipe: &mut Recipe) -> anyhow::Result<()> {
+    recipe.of_set(config);
     recipe.of_weights(config)?;
     let d = &config.data;
     let Some(path) = &d.path else { return Ok(()) };

@@ -43,3 +43,113 @@ fn groups_of_unseen_classes_are_evaluated_as_a_whole_and_pairs_within_them_are_c
         assert!(said.contains("400 of 900 genuine pairs") && said.contains("t.csv"), "{command}: {said}");
     }
 }
+
+/// Of 20 classes with 10 rows each, of which each camera has 5: pairs within a class are 5 x 5 across cameras and 2 x 10 within.
+#[test]
+fn only_rows_of_different_cameras_are_compared_if_asked_for() {
+    let place = Workplace::new();
+    place.write("t.csv", table().as_bytes());
+    let across = found(&place, &["verification", "t.csv", "--across-cameras"]);
+    assert_eq!(
+        (&across["verification"]["genuine"], &across["verification"]["impostor"]),
+        (&500.into(), &9500.into())
+    );
+    assert!(
+        across["compared"]
+            .as_str()
+            .is_some_and(|text| text.ends_with("only rows of different cameras are compared."))
+    );
+    let all = found(&place, &["verification", "t.csv"]);
+    assert_eq!(all["verification"]["genuine"], 900);
+    let retrieval = found(&place, &["retrieval", "t.csv", "--across-cameras"]);
+    assert_ne!(
+        retrieval["retrieval"]["map_at_r"],
+        found(&place, &["retrieval", "t.csv"])["retrieval"]["map_at_r"]
+    );
+    let together = found(&place, &["all", "t.csv", "--across-cameras"]);
+    assert_eq!(together["verification"]["verification"], across["verification"]);
+    assert_eq!(together["retrieval"]["retrieval"], retrieval["retrieval"]);
+    place.refused(
+        &["eval", "retrieval", "t.csv", "--gallery", "t.csv", "--across-cameras"],
+        &["--across-cameras", "--gallery"],
+    );
+    place.refused(
+        &["eval", "verification", "t.csv", "--probe", "t.csv", "--across-cameras"],
+        &["--across-cameras", "--probe"],
+    );
+    place.write("plain.csv", b"label,x,y\na,1,2\na,2,2\nb,1,0\nb,2,-1\n");
+    place
+        .refused(&["eval", "all", "plain.csv", "--across-cameras"], &["plain.csv", "has no column `camera`"]);
+
+    // The same in training, and with a camera that is held out of it.
+    let train = |more: &[&str], out: &str| {
+        let base = ["train", "--data", "t.csv", "--batch", "10", "--epochs", "1", "--out", out];
+        let output = place.run(&[&base[..], more].concat());
+        success(&output);
+        let config = std::fs::read_to_string(place.path().join(out).join("config.toml")).expect("written");
+        (json(&place.path().join(out).join("report.json")), config)
+    };
+    let (plain, _) = train(&[], "plain");
+    let (report, config) = train(&["--across-cameras"], "across");
+    assert!(config.contains("across_cameras = true"), "{config}");
+    let pairs = |report: &serde_json::Value| report["unseen"]["verification"]["genuine"].as_u64();
+    assert_eq!((pairs(&plain), pairs(&report)), (Some(180), Some(100)));
+    assert!(!report["warnings"].to_string().contains("camera"), "{}", report["warnings"]);
+    let (held, config) = train(&["--held-out-camera", "cam1"], "held");
+    assert!(config.contains("held_out_camera = \"cam1\""), "{config}");
+    assert_eq!(pairs(&held), Some(100));
+    let split = std::fs::read_to_string(place.path().join("held/split.csv")).expect("written");
+    // Odd rows have the camera cam1.
+    let trained =
+        split.lines().filter_map(|line| line.strip_suffix(",train")?.strip_prefix('r')?.parse::<u32>().ok());
+    let trained: Vec<u32> = trained.collect();
+    assert!(trained.len() > 50 && trained.iter().all(|row| row % 2 == 0), "{trained:?}");
+    place.refused(&["train", "--data", "t.csv", "--held-out-camera", "cam7"], &["cam7", "cam0, cam1"]);
+    place.refused(
+        &["train", "--data", "t.csv", "--held-out-camera", "cam1", "--evaluate-every", "1"],
+        &["--held-out-camera", "evaluate_every"],
+    );
+    place
+        .refused(&["train", "--data", "plain.csv", "--across-cameras"], &["plain.csv", "no column `camera`"]);
+}
+
+#[test]
+fn the_built_in_set_can_be_written_and_read_again() {
+    let place = Workplace::new();
+    let output = place.run(&["data", "emoji", "-o", "emoji"]);
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("10845 drawings of 1429 emoji"));
+    let list = std::fs::read_to_string(place.path().join("emoji/emoji.csv")).expect("a list");
+    assert_eq!((list.lines().count(), list.lines().next()), (10_846, Some("path,label,camera")));
+    assert!(list.contains("\nred-heart/noto.png,red-heart,google\n"));
+    let licences = std::fs::read_to_string(place.path().join("emoji/README.md")).expect("licences");
+    assert!(licences.contains("CC BY 4.0"));
+    let image = image::open(place.path().join("emoji/red-heart/noto.png")).expect("an image").into_rgb8();
+    assert_eq!((image.dimensions(), image.get_pixel(0, 0).0), ((32, 32), [255; 3]));
+    place.refused(&["data", "emoji", "-o", "emoji"], &["emoji"]);
+}
+
+#[test]
+fn a_set_with_a_name_has_the_size_of_its_images() {
+    let place = Workplace::new();
+    place.refused(&["train", "--size", "48"], &["--size", "found 48, expected 32", "emoji"]);
+    let printed = place.run(&["train", "--data", "emoji", "--print-config"]);
+    success(&printed);
+    let config = String::from_utf8_lossy(&printed.stdout).into_owned();
+    for line in [
+        "set = \"emoji\"",
+        "height = 32",
+        "unseen = 357",
+        "embedding = 256",
+        "scale = 20.0",
+        "epochs = 36",
+        "hold_out = 0.1",
+    ] {
+        assert!(config.lines().any(|found| found == line), "{line}: {config}");
+    }
+    // A folder with the name is meant first.
+    super::image_folder(&place, "emoji", 5, 6);
+    let said = place.run(&["train", "--data", "emoji", "--print-config"]);
+    success(&said);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("path = "));
+}

@@ -232,6 +232,7 @@ impl VectorSet {
             groups,
             cameras,
             usual_unseen: None,
+            credits: None,
             unusable: Vec::new(),
             far_off,
         };

@@ -17,6 +17,8 @@ pub(super) struct Document<'a> {
     pub(super) sections: &'a [Section],
     /// The samples that the sections show by their positions.
     pub(super) samples: &'a [ShownSample],
+    /// Whose the samples are; may be empty.
+    pub(super) credits: &'a str,
 }
 
 /// The whole page.
@@ -49,6 +51,9 @@ pub(super) fn document(page: &Document<'_>) -> String {
         );
     }
     html.push_str("</main>\n");
+    if !page.credits.is_empty() {
+        add(&mut html, format_args!("<footer><p class=\"credits\">{}</p></footer>\n", escape(page.credits)));
+    }
     // Below the text, which then appears before a megabyte of images has been read.
     html.push_str(&Gallery(page.samples).store());
     if page.sections.iter().any(|section| section.body.contains("<figure class=\"chart\">")) {

@@ -21,6 +21,8 @@ pub struct ReportInput {
     pub notes: Vec<String>,
     /// The samples of the evaluation set that the results refer to by position. Each is stored once, however often it is shown.
     pub samples: Vec<ShownSample>,
+    /// Whose the samples are; may be empty.
+    pub credits: String,
     /// One entry per objective; with more than one the page is a comparison.
     pub objectives: Vec<ObjectiveReport>,
 }

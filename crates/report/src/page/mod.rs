@@ -55,8 +55,8 @@ pub fn render(input: &ReportInput) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let (title, lead, samples) = (&input.title, &input.lead, &input.samples);
-    document(&Document { title, lead, sections: &sections, samples })
+    let ReportInput { title, lead, samples, credits, .. } = input;
+    document(&Document { title, lead, sections: &sections, samples, credits })
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
         configuration: vec![("head.margin".into(), "0.35".into())],
         warnings: vec!["Few pairs.".into()],
         notes: vec!["Two images were skipped.".into()],
+        credits: "Drawings by A & B.".into(),
         objectives,
     }
 }
@@ -182,6 +183,7 @@ fn one_objective_is_described_in_words_and_nothing_is_bold() {
     assert!(html.contains("The most frequent confusion: bag taken for boot (1 of 10 queries)."));
     assert!(!html.contains("<td><b>") && !html.contains("Objective ↑"));
     assert!(html.contains("Few pairs.") && html.contains("Two images were skipped."));
+    assert!(html.contains("<footer><p class=\"credits\">Drawings by A &amp; B.</p></footer>"));
 }
 
 #[test]
@@ -250,6 +252,7 @@ fn everything_from_outside_is_escaped() {
         configuration: vec![(evil.into(), evil.into())],
         warnings: vec![evil.into()],
         notes: vec![evil.into()],
+        credits: evil.into(),
         objectives: vec![bad, objective("other", 0.2)],
     };
     let html = shown(&input);

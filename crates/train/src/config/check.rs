@@ -310,7 +310,7 @@ mod tests {
         config.schedule.warm_up_epochs = 1.0;
         let quick = config.clone().quick();
         quick.check().expect("allowed");
-        assert!(quick.training.epochs <= 2 && quick.training.limit > 0);
+        assert!(quick.training.epochs <= 3 && quick.training.limit > 0);
         config.training.limit = 70;
         assert_eq!(config.quick().training.limit, 70, "never larger than configured");
     }

@@ -596,8 +596,11 @@ impl Config {
     /// A smaller, quicker run, for tests and a first try: fewer images, epochs and images per batch.
     #[must_use]
     pub fn quick(mut self) -> Self {
-        self.training.epochs = self.training.epochs.min(2);
-        self.training.limit = if self.training.limit == 0 { 2_100 } else { self.training.limit.min(2_100) };
+        const EPOCHS: usize = 3;
+        const SAMPLES: usize = 8_000;
+        self.training.epochs = self.training.epochs.min(EPOCHS);
+        self.training.limit =
+            if self.training.limit == 0 { SAMPLES } else { self.training.limit.min(SAMPLES) };
         if self.sampler.name != SamplerName::ClassBalanced {
             self.sampler.batch = self.sampler.batch.min(64);
         }

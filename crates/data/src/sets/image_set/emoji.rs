@@ -16,6 +16,11 @@ use crate::{ImageSet, ImageShape, Labelled, OpenOptions, Result};
 const SIDE: usize = 32;
 /// Cells per row of a sheet.
 const COLUMNS: usize = 40;
+/// Whose the drawings are.
+const CREDITS: &str = "Drawings: Fluent Emoji by Microsoft (MIT), Noto Emoji by Google (Apache 2.0), Firefox OS Emoji by Mozilla (Apache 2.0), \
+    Twemoji by Twitter and other contributors (CC BY 4.0), EmojiOne and EmojiTwo by their contributors (CC BY 4.0); made smaller. Sources and licences: \
+    data/emoji/README.md of widemargin.";
+
 /// One in so many classes is unseen in evaluations.
 const UNSEEN: usize = 4;
 /// Columns of the list before those of the styles: code points and name.
@@ -93,6 +98,7 @@ impl ImageSet {
         let vendors = drawings().map(|(_, style)| style.vendor);
         set.catalogue.cameras = Some(Cameras::new(vendors, options.held_out_camera.as_deref(), "emoji")?);
         set.catalogue.usual_unseen = Some(set.class_names().len() / UNSEEN);
+        set.catalogue.credits = Some(CREDITS);
         set.files = drawings()
             .map(|(class, style)| (format!("{class}/{}", style.name), ImagePlace::File(PathBuf::new())))
             .collect();

@@ -142,6 +142,7 @@ impl ImageSet {
                 groups: None,
                 cameras: None,
                 usual_unseen: None,
+                credits: None,
                 unusable: Vec::new(),
                 far_off,
             },
