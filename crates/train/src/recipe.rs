@@ -214,7 +214,7 @@ impl Recipe {
     ///
     /// # Errors
     /// [`Error::BadValue`] for another size or number of channels that the user set.
-    pub fn of_named_set(&self, config: &mut Config, prepared: &Prepared) -> Result<(), Error> {
+    pub fn shape_of_set(&self, config: &mut Config, prepared: &Prepared) -> Result<(), Error> {
         if config.data.path.is_some() {
             return Ok(());
         }

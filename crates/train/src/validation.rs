@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_earlier_of_equal_evaluations_is_the_best_and_patience_ends() {
         let mut config = Config::default();
-        config.data.path = crate::testing::clothing();
+        config.data.path = Some(crate::testing::clothing());
         let prepared = Prepared::new(&config).expect("built in");
         let mut run = validation(&prepared, &[9], Found::default());
         let due: Vec<u64> = (1..=90).filter(|step| run.is_due(*step)).collect();

@@ -109,7 +109,7 @@ impl Session {
         let before = config.clone();
         let prepared = self.prepare_with(&before, || {
             let split = Prepared::split(&before)?;
-            recipe.of_named_set(config, &split)?;
+            recipe.shape_of_set(config, &split)?;
             recipe.of_samples(config, &split)?;
             split.accepting(config)
         })?;

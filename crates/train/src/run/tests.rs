@@ -12,7 +12,7 @@ use widemargin_model::BackboneName;
 
 fn small() -> Config {
     let mut config = Config::default();
-    config.data.path = crate::testing::clothing();
+    config.data.path = Some(crate::testing::clothing());
     config.model.backbone = BackboneName::Mlp;
     config.model.hidden = vec![24];
     config.model.embedding = 8;

@@ -10,7 +10,7 @@ const RUN: RunIdentity = RunIdentity { settings: 1, samples: 2 };
 
 fn small() -> Config {
     let mut config = Config::default();
-    config.data.path = crate::testing::clothing();
+    config.data.path = Some(crate::testing::clothing());
     config.model.embedding = 8;
     config.sampler.batch = 16;
     config.training.limit = 70;

@@ -69,7 +69,7 @@ impl ImageSet {
     /// [`OpenOptions::across_cameras`]. Of the options, `hold_out`, `seed` and `held_out_camera` apply.
     ///
     /// # Errors
-    /// [`Error::UnknownCamera`] if the camera to hold out is not one of the vendors `emojione`, `google`, `microsoft`, `mozilla` and `twitter`.
+    /// [`Error::UnknownCamera`](crate::Error::UnknownCamera) if the camera to hold out is not one of the vendors `emojione`, `google`, `microsoft`, `mozilla` and `twitter`.
     pub fn emoji(options: &OpenOptions) -> Result<Self> {
         let shape = ImageShape { channels: 3, height: SIDE, width: SIDE };
         let sheets = map_positions(0, STYLES.len(), |style| {
