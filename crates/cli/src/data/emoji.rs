@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &EmojiArguments) -> anyhow::Result<ExitCode> {
         let encoded: Vec<Vec<u8>> =
             part.par_iter().map(|sample| png(&set, *sample)).collect::<anyhow::Result<_>>()?;
         for (sample, bytes) in part.iter().zip(encoded) {
-            let path = format!("{}.png", set.sample_id(*sample));
+            let path = set.sample_id(*sample);
             let class = &set.class_names()[set.labels()[*sample] as usize];
             let camera = set.cameras().map_or("", |cameras| &set.camera_names()[cameras[*sample] as usize]);
             writeln!(list, "{path},{class},{camera}")?;

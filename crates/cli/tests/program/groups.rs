@@ -1,7 +1,7 @@
 //! Samples that belong together: groups and cameras.
 
-use super::evaluation::found;
-use super::{Workplace, json, success};
+use super::evaluation::{found, near};
+use super::{CLOTHING, SMALL, Workplace, json, success};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -127,6 +127,22 @@ fn the_built_in_set_can_be_written_and_read_again() {
     let image = image::open(place.path().join("emoji/red-heart/noto.png")).expect("an image").into_rgb8();
     assert_eq!((image.dimensions(), image.get_pixel(0, 0).0), ((32, 32), [255; 3]));
     place.refused(&["data", "emoji", "-o", "emoji"], &["emoji"]);
+
+    // Embedded from its files, with the split of the run, it has the results that the run reports.
+    place.write("emoji.toml", SMALL.replace(CLOTHING, "set = \"emoji\"").as_bytes());
+    success(&place.run(&["train", "--config", "emoji.toml", "--out", "run"]));
+    success(&place.run(&["embed", "--model", "run", "emoji/emoji.csv", "--out", "e.npy"]));
+    let evaluated = found(&place, &["all", "e.npy", "--split", "run/split.csv", "--across-cameras"]);
+    let report = json(&place.path().join("run/report.json"));
+    let (of_run, of_file) = (&report["unseen"], &evaluated["verification"]["verification"]);
+    assert_eq!((&of_file["genuine"], &of_file["impostor"]), (&7735.into(), &2_665_490.into()));
+    assert_eq!(of_run["verification"]["pairs"], 2_673_225);
+    for measure in ["eer", "auc"] {
+        near(&of_file[measure], of_run["verification"][measure].as_f64().expect("a number"));
+    }
+    let (of_file, map) = (&evaluated["retrieval"]["retrieval"], &of_run["mean_average_precision"]);
+    near(&of_file["mean_average_precision"], map.as_f64().expect("a number"));
+    near(&of_file["map_at_r"], of_run["retrieval"]["map_at_r"].as_f64().expect("a number"));
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl ImageSet {
         set.catalogue.usual_unseen = Some(set.class_names().len() / UNSEEN);
         set.catalogue.credits = Some(CREDITS);
         set.files = drawings()
-            .map(|(class, style)| (format!("{class}/{}", style.name), ImagePlace::File(PathBuf::new())))
+            .map(|(class, style)| (format!("{class}/{}.png", style.name), ImagePlace::File(PathBuf::new())))
             .collect();
         Ok(set)
     }
@@ -145,7 +145,7 @@ mod tests {
         assert!(of_class.values().all(|vendors| vendors.len() >= 2), "a class of a single vendor");
         // A known drawing: the heart of Noto is red in the middle and white in the corner.
         let heart =
-            (0..set.len()).find(|sample| set.sample_id(*sample) == "red-heart/noto").expect("a heart");
+            (0..set.len()).find(|sample| set.sample_id(*sample) == "red-heart/noto.png").expect("a heart");
         let pixels = set.read(heart).expect("in memory");
         let at = |channel: usize, y: usize, x: usize| pixels[channel * SIDE * SIDE + y * SIDE + x];
         assert_eq!([at(0, 0, 0), at(1, 0, 0), at(2, 0, 0)], [255; 3]);
