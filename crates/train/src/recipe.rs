@@ -197,7 +197,7 @@ impl Recipe {
         }
         if self.takes(EPOCHS_KEY) {
             config.training.epochs = epochs;
-            self.choose(EPOCHS_KEY, epochs, "within five minutes on two cores");
+            self.choose(EPOCHS_KEY, epochs, "a few minutes on two cores");
         }
     }
 

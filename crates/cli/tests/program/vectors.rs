@@ -352,11 +352,11 @@ fn a_flag_overrides_quick_and_settings_without_effect_are_told_in_sweeps() {
     place.write("vectors.csv", table(240).as_bytes());
     let train = ["train", "--data", "vectors.csv", "--quick", "--embedding", "2", "--batch", "90"];
     success(&place.run(&[&train[..], &["--epochs", "5", "--out", "five"]].concat()));
-    success(&place.run(&[&train[..], &["--out", "two"]].concat()));
+    success(&place.run(&[&train[..], &["--out", "three"]].concat()));
     let config =
         |run: &str| std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("there");
     assert!(config("five").contains("\nepochs = 5\n") && config("five").contains("\nbatch = 90\n"));
-    assert!(config("two").contains("\nepochs = 2\n"));
+    assert!(config("three").contains("\nepochs = 3\n"));
 
     place.write("grid.toml", b"schedule.power = [2.0, 3.0]\n");
     let sweep = ["sweep", "--data", "vectors.csv", "--quick", "--grid", "grid.toml", "--out", "sweep"];
