@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains objectives on the built-in emoji with several seeds and writes tables of their results.
 
-    python3 benches/evidence.py OUT [--program target/release/widemargin] [--seeds 1 2 3 4 5] [--objectives NAME ...] [--side NAME] [--at-once N]
+    python3 benches/evidence.py OUT [--program target/release/widemargin] [--seeds 1 2 3 4 5] [--objectives NAME ...] [--at-once N]
                                     [--quick] [--table FILE]
 
 Every run is a folder `OUT/OBJECTIVE-SEED`. A finished run is not repeated and a stopped one is resumed, so the script can be stopped at any time

@@ -177,7 +177,6 @@ impl Recipe {
             return;
         }
         let reason = "best for classes of emoji kept for validation";
-        let (scale, epochs) = (config.objective.takes_auto("scale"), EMOJI_EPOCHS);
         // A closed set is evaluated on the held-out drawings, of which each class needs two.
         if !config.data.closed_set && self.takes("data.hold_out") {
             config.data.hold_out = EMOJI_HOLD_OUT;
@@ -191,13 +190,13 @@ impl Recipe {
             config.optimiser.weight_decay = EMOJI_WEIGHT_DECAY;
             self.choose("weight decay", EMOJI_WEIGHT_DECAY, reason);
         }
-        if scale && self.takes("objective.scale") {
+        if config.objective.takes_auto("scale") && self.takes("objective.scale") {
             config.objective.set("scale", Some(Amount::Value(EMOJI_SCALE)));
             self.choose("objective.scale", EMOJI_SCALE, reason);
         }
         if self.takes(EPOCHS_KEY) {
-            config.training.epochs = epochs;
-            self.choose(EPOCHS_KEY, epochs, "a few minutes on two cores");
+            config.training.epochs = EMOJI_EPOCHS;
+            self.choose(EPOCHS_KEY, EMOJI_EPOCHS, "a few minutes on two cores");
         }
     }
 

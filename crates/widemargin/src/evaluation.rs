@@ -84,9 +84,7 @@ pub fn evaluate_samples(model: &Model, set: &SampleSet, samples: &[u32]) -> Resu
         samples: samples.len(),
         verification: verification::all_pairs(&embeddings, &VerificationOptions::default())?,
         retrieval: retrieval::evaluate(&embeddings, &RECALL_AT)?,
-        mean_average_precision: of_ranks(&embeddings, |ranks| {
-            Ok(ranks.measures(&[1]).mean_average_precision)
-        })?,
+        mean_average_precision: of_ranks(&embeddings, |ranks| Ok(ranks.mean_average_precision()))?,
         embeddings,
     })
 }
@@ -117,6 +115,9 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Eval`](crate::Error::Eval) if the embeddings have no pairs or no answers, which those of an evaluation have.
     pub fn intervals(&self) -> Result<Option<EvaluationIntervals>> {
+        if self.classes.len() < FEW_DRAWN {
+            return Ok(None);
+        }
         let options = BootstrapOptions {
             resamples: RESAMPLES,
             far: verification::TABULATED_FAR.map(|(_, far)| far).to_vec(),

@@ -2,7 +2,7 @@
 
 use crate::arguments::{FileKind, class_folder, output_file, part_folders, size};
 use crate::progress;
-use crate::run::{absolute, choose_size};
+use crate::run::{absolute, choose_before_opening};
 use crate::say::{self, results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &PreviewArguments) -> anyhow::Result<ExitCode> {
     // A model in `model.weights` says how images are read.
     config.resolve_weights()?;
     let bar = progress::waiting("reading images");
-    choose_size(&mut config, &mut recipe)?;
+    choose_before_opening(&mut config, &mut recipe)?;
     let set = Prepared::open(&config.data, None)?;
     bar.finish_and_clear();
     let images = set.images().context("only images are augmented")?;

@@ -247,6 +247,15 @@ impl LabelledEmbeddings {
         format!("{path}{}: {rows} embeddings of {classes} classes, dimension {dim}", part.unwrap_or_default())
     }
 
+    /// The end of a sentence on the set: whether only rows of different cameras are compared.
+    pub(crate) fn compared_in_words(&self) -> &'static str {
+        if self.embeddings.cameras().is_some() {
+            "; only rows of different cameras are compared."
+        } else {
+            "."
+        }
+    }
+
     /// The id of an embedding, or the number of its row.
     pub(crate) fn name(&self, row: usize) -> String {
         match &self.ids {

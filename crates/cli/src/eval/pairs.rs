@@ -2,7 +2,6 @@
 
 use super::copies::{self, SelfArguments, crowded, repeated};
 use super::input::{self, AcrossCameras, LabelledEmbeddings, SetArguments, Shared, both, explained};
-use super::retrieval::across_in_words;
 use crate::arguments::{heading, without_effect};
 use crate::calibration::{Comparison, SavedCohort, ScoredBy, Templates};
 use crate::progress;
@@ -708,7 +707,7 @@ fn all_of(set: &LabelledEmbeddings, classes: &ClassNames, choice: &Choice) -> an
         (found, "all pairs, counted in bins")
     };
     drop(waiting);
-    let lead = format!("{}; {kind}{}", set.in_words(), across_in_words(set));
+    let lead = format!("{}; {kind}{}", set.in_words(), set.compared_in_words());
     let (repeats, mut notes) = repeated(set, classes);
     notes.extend(crowded(&place, &set.embeddings));
     let mut facts = serde_json::Map::new();

@@ -204,7 +204,7 @@ pub(super) fn findings(
     }
     lead.push_str(match cameras {
         Some(_) => "; rows with the same class and camera are ignored.",
-        None => across_in_words(queries),
+        None => queries.compared_in_words(),
     });
     let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
     warnings.extend(notes.iter().cloned());
@@ -247,11 +247,6 @@ pub(super) fn findings(
         ["mAP".to_owned(), percent(found.mean_average_precision)],
     ];
     Ok(Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json, summary })
-}
-
-/// The end of a sentence on a set of which only rows of different cameras may be compared.
-pub(super) fn across_in_words(set: &LabelledEmbeddings) -> &'static str {
-    if set.embeddings.cameras().is_some() { "; only rows of different cameras are compared." } else { "." }
 }
 
 /// A sentence if no two rows of a set have the same class and camera, so that none is excluded.

@@ -66,8 +66,6 @@ pub(crate) fn closing_notes(
     lines.extend(comparison_in_words(prepared));
     if seeds.is_none() {
         lines.extend(intervals_in_words(runs.iter()));
-    }
-    if seeds.is_none() {
         lines.extend(training_in_words(runs));
     }
     // A verdict is the last line of all.

@@ -22,4 +22,4 @@ pub(crate) use evaluated::{EvaluatedRun, RunReport};
 pub(crate) use measures::Measures;
 pub(crate) use page::write_reports;
 pub(crate) use seeds::Seeds;
-pub(crate) use session::{Ended, Session, choose_size, free_folder, set_only_dimension};
+pub(crate) use session::{Ended, Session, choose_before_opening, free_folder, set_only_dimension};

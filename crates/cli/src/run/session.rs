@@ -47,7 +47,7 @@ pub(crate) enum Ended {
 
 /// Chooses the settings that must be known before the data is opened: those of a set with a name, or size and channels of own images, after a look
 /// at some of them.
-pub(crate) fn choose_size(config: &mut Config, recipe: &mut Recipe) -> anyhow::Result<()> {
+pub(crate) fn choose_before_opening(config: &mut Config, recipe: &mut Recipe) -> anyhow::Result<()> {
     recipe.of_set(config);
     recipe.of_weights(config)?;
     let d = &config.data;
@@ -105,7 +105,7 @@ impl Session {
         config: &mut Config,
         recipe: &mut Recipe,
     ) -> anyhow::Result<Prepared> {
-        choose_size(config, recipe)?;
+        choose_before_opening(config, recipe)?;
         let before = config.clone();
         let prepared = self.prepare_with(&before, || {
             let split = Prepared::split(&before)?;

@@ -56,18 +56,15 @@ impl NamedSet {
         Self::ALL.into_iter().find(|set| set.name() == name)
     }
 
-    /// Opens the set. Of the options, those of [`ImageSet::emoji`] apply, or none.
+    /// Opens the set. The options apply that do so for [`ImageSet::emoji`] or for IDX files.
     ///
     /// # Errors
     /// [`Error::NotInstalled`]; those of [`ImageSet::open`] for files that cannot be read.
     pub fn open(self, options: &OpenOptions) -> Result<ImageSet> {
         match self {
             Self::Emoji => ImageSet::emoji(options),
-            Self::FashionMnist if options.uses_cameras() => {
-                Err(Error::NoCameras { path: FASHION_MNIST_FOLDER.into() })
-            }
             Self::FashionMnist if Path::new(FASHION_MNIST_FOLDER).is_dir() => {
-                ImageSet::open(FASHION_MNIST_FOLDER, &OpenOptions::default())
+                ImageSet::open(FASHION_MNIST_FOLDER, options)
             }
             Self::FashionMnist => Err(Error::NotInstalled {
                 name: self.name(),

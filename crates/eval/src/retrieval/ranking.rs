@@ -226,13 +226,9 @@ fn ranks_with_progress(queries: &Embeddings, gallery: Gallery<'_>, progress: Pro
 impl Ranks {
     /// The measures, with recall and nDCG at these `ks`.
     pub fn measures(&self, ks: &[usize]) -> Ranking {
-        let queries = self.of_queries.len();
-        // Summed in the order of the queries, so that the result does not depend on threads.
-        let mean = |of: &dyn Fn(&[usize]) -> f64| {
-            self.of_queries.iter().map(|(_, ranks)| of(ranks)).sum::<f64>() / queries as f64
-        };
+        let mean = |of: &dyn Fn(&[usize]) -> f64| self.mean(of);
         Ranking {
-            queries,
+            queries: self.of_queries.len(),
             excluded_queries: self.without,
             recall_at: ks.iter().map(|&k| (k, mean(&|ranks| recall(ranks, k)))).collect(),
             precision_at_1: mean(&|ranks| recall(ranks, 1)),
@@ -240,7 +236,7 @@ impl Ranks {
                 ranks.partition_point(|&rank| rank <= ranks.len()) as f64 / ranks.len() as f64
             }),
             map_at_r: mean(&|ranks| average_precision(ranks, ranks.len())),
-            mean_average_precision: mean(&|ranks| average_precision(ranks, usize::MAX)),
+            mean_average_precision: self.mean_average_precision(),
             ndcg: mean(&|ranks| ndcg(ranks, usize::MAX)),
             ndcg_at: ks.iter().map(|&k| (k, mean(&|ranks| ndcg(ranks, k)))).collect(),
             precision_at_recall: (0..=RECALL_STEPS)
@@ -249,6 +245,16 @@ impl Ranks {
                 })
                 .collect(),
         }
+    }
+
+    /// Average precision over the whole gallery (mAP).
+    pub fn mean_average_precision(&self) -> f64 {
+        self.mean(|ranks| average_precision(ranks, usize::MAX))
+    }
+
+    /// The mean over queries, summed in their order, so that the result does not depend on threads.
+    fn mean(&self, of: impl Fn(&[usize]) -> f64) -> f64 {
+        self.of_queries.iter().map(|(_, ranks)| of(ranks)).sum::<f64>() / self.of_queries.len() as f64
     }
 
     /// Intervals of the measures from resampling the classes of the queries: a class that is drawn `m` times has each of its queries `m` times. The

@@ -224,18 +224,14 @@ pub(crate) fn of_sums(
 ) -> Result<Vec<Interval>> {
     check(options, 0)?;
     require_enough(what, of_class.len())?;
-    let results: Vec<Measures> = (0..options.resamples)
-        .into_par_iter()
-        .map(|nth| {
-            let mut random = Stream::new(options.seed, Purpose::Bootstrap, nth as u64, 0);
-            let mut sums = vec![0.0; of_class[0].len()];
-            for _ in 0..of_class.len() {
-                let drawn = &of_class[random.below(of_class.len())];
-                sums.iter_mut().zip(drawn).for_each(|(sum, value)| *sum += value);
-            }
-            sums[1..].iter().map(|sum| sum / sums[0]).collect()
-        })
-        .collect();
+    let results = resamples(options, |random| {
+        let mut sums = vec![0.0; of_class[0].len()];
+        for _ in 0..of_class.len() {
+            let drawn = &of_class[random.below(of_class.len())];
+            sums.iter_mut().zip(drawn).for_each(|(sum, value)| *sum += value);
+        }
+        Some(sums[1..].iter().map(|sum| sum / sums[0]).collect())
+    });
     Ok((0..of_class[0].len() - 1).map(|measure| interval(&results, measure, options.confidence)).collect())
 }
 
@@ -264,15 +260,23 @@ fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
     Ok(())
 }
 
-/// Each resample has its own random stream, so that the result does not depend on threads.
+/// The measures of each resample that has any. Each has its own random stream, so that the result does not depend on threads.
+fn resamples(
+    options: &BootstrapOptions,
+    draw: impl Fn(&mut Stream) -> Option<Measures> + Sync,
+) -> Vec<Measures> {
+    (0..options.resamples)
+        .into_par_iter()
+        .filter_map(|nth| draw(&mut Stream::new(options.seed, Purpose::Bootstrap, nth as u64, 0)))
+        .collect()
+}
+
+/// The intervals of a verification.
 fn resample(
     options: &BootstrapOptions,
     draw: impl Fn(&mut Stream) -> Option<Measures> + Sync,
 ) -> Result<Intervals> {
-    let results: Vec<Measures> = (0..options.resamples)
-        .into_par_iter()
-        .filter_map(|nth| draw(&mut Stream::new(options.seed, Purpose::Bootstrap, nth as u64, 0)))
-        .collect();
+    let results = resamples(options, draw);
     if results.is_empty() {
         let value = options.resamples as f64;
         return Err(Error::Option {

@@ -1,7 +1,7 @@
 //! The built-in set: emoji, each drawn in up to nine styles by five vendors.
 //!
 //! A class is an emoji, a sample is its drawing in one style, and the camera of a sample is the vendor who drew it. The sheets are made by
-//! `data/emoji/render`; `data/README.md` has the origin and the licence of each style.
+//! `data/emoji/render`; `data/emoji/README.md` has the origin and the licence of each style.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use image::{ImageFormat, RgbImage};
 use crate::catalogue::Cameras;
 use crate::parallel::map_positions;
 use crate::place::ImagePlace;
-use crate::{ImageSet, ImageShape, Labelled, OpenOptions, Result};
+use crate::{ImageSet, Labelled, OpenOptions, Result};
 
 /// Height and width of a drawing, and of a cell of a sheet.
 const SIDE: usize = 32;
@@ -71,7 +71,6 @@ impl ImageSet {
     /// # Errors
     /// [`Error::UnknownCamera`](crate::Error::UnknownCamera) if the camera to hold out is not one of the vendors `emojione`, `google`, `microsoft`, `mozilla` and `twitter`.
     pub fn emoji(options: &OpenOptions) -> Result<Self> {
-        let shape = ImageShape { channels: 3, height: SIDE, width: SIDE };
         let sheets = map_positions(0, STYLES.len(), |style| {
             image::load_from_memory_with_format(STYLES[style].sheet, ImageFormat::WebP)
                 .expect("the sheets are checked by a test")
@@ -80,19 +79,15 @@ impl ImageSet {
         let (mut drawings, mut pixels): (Vec<Drawing>, Vec<u8>) = (Vec::new(), Vec::new());
         for (cell, line) in LIST.lines().skip(1).enumerate() {
             let fields: Vec<&str> = line.split(',').collect();
-            for (style, sheet) in STYLES
-                .iter()
-                .zip(&sheets)
-                .zip(&fields[BEFORE_STYLES..])
-                .filter(|(_, has)| **has == "1")
-                .map(|(drawn, _)| drawn)
-            {
-                drawings.push((fields[1], style));
-                append_cell(&mut pixels, sheet, cell);
+            for ((style, sheet), has) in STYLES.iter().zip(&sheets).zip(&fields[BEFORE_STYLES..]) {
+                if *has == "1" {
+                    drawings.push((fields[1], style));
+                    append_cell(&mut pixels, sheet, cell);
+                }
             }
         }
         let classes: Vec<&str> = drawings.iter().map(|(class, _)| *class).collect();
-        let options = OpenOptions { channels: shape.channels, height: SIDE, width: SIDE, ..options.clone() };
+        let options = OpenOptions { channels: 3, height: SIDE, width: SIDE, ..options.clone() };
         let (mut set, order) = Self::from_pixels_in_order("emoji", &pixels, &classes, &options)?;
         let drawings = || order.iter().map(|image| drawings[*image]);
         let vendors = drawings().map(|(_, style)| style.vendor);
