@@ -27,17 +27,17 @@ forward, backward, update; without start-up and evaluation.
 import argparse
 import gzip
 import json
-import math
 import os
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 
-# The configuration of `widemargin train` for each objective; `criterion` has the PyTorch side.
+import fit
+
+# The configuration of `widemargin train` for each objective.
 OBJECTIVES = {
     "softmax": '[objective]\nname = "softmax"\n',
     "normalised softmax": '[objective]\nname = "normalized-softmax"\nscale = 30.0\n',
@@ -49,9 +49,15 @@ OBJECTIVES = {
 }
 SHORT = {name.lower().replace(" ", "-"): name for name in OBJECTIVES} | {"sub-centre": "sub-centre ArcFace"}
 SIDES = ["widemargin", "pytorch"]
-BATCH, CLASSES_PER_BATCH, SAMPLES_PER_CLASS = 128, 32, 4
-EMBEDDING, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
-WARM_UP_EPOCHS, MARGIN_WARM_UP_EPOCHS = 0.5, 2.0
+# The peer of each, and its parameters.
+PEERS = {
+    "softmax": ("softmax", {}),
+    "normalised softmax": ("normalized-softmax", {"scale": 30}),
+    "AM-Softmax": ("am-softmax", {"scale": 30, "margin": 0.35}),
+    "ArcFace": ("arcface", {"scale": 64, "margin": 0.5}),
+    "sub-centre ArcFace": ("sub-centre", {"scale": 64, "margin": 0.5}),
+    "triplet": ("triplet-margin", {"margin": 0.2}),
+}
 SHIFT = 2
 PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 
@@ -149,88 +155,6 @@ def train_widemargin(name, chosen, seed, work):
     return {"seconds": report["seconds"], "version": f"widemargin {version}", **figures}
 
 
-def backbone(torch, size):
-    """`small-cnn`, as in train_step.py, with the distributions of widemargin's initial weights."""
-    nn = torch.nn
-
-    def block(inputs, outputs):
-        kernel = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        nn.init.normal_(kernel.weight, std=math.sqrt(2.0 / (9 * inputs)))
-        return [kernel, nn.BatchNorm2d(outputs), nn.PReLU(outputs)]
-
-    features = 64 * (size // 4) * (size // 4)
-    last = nn.Linear(features, EMBEDDING)
-    nn.init.normal_(last.weight, std=math.sqrt(1.0 / features))
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(
-        *block(1, 32), *block(32, 32), nn.MaxPool2d(2), *block(32, 64), *block(64, 64), nn.MaxPool2d(2),
-        nn.Flatten(), last, nn.BatchNorm1d(EMBEDDING, affine=False),
-    )  # fmt: skip
-
-
-def criterion(torch, name, classes):
-    """The loss as a module, and its full margin if the margin has a warm-up."""
-    from pytorch_metric_learning import losses
-
-    sizes = {"num_classes": classes, "embedding_size": EMBEDDING}
-    if name == "softmax":
-
-        class Softmax(torch.nn.Module):
-            """Plain softmax over dot products, which pytorch-metric-learning does not have."""
-
-            def __init__(self):
-                super().__init__()
-                self.W = torch.nn.Parameter(torch.randn(EMBEDDING, classes) / math.sqrt(EMBEDDING))
-
-            def forward(self, embeddings, labels):
-                return torch.nn.functional.cross_entropy(embeddings @ self.W, labels)
-
-        return Softmax(), None
-    if name == "triplet":
-        return losses.TripletMarginLoss(margin=0.2), None
-    margin = None
-    if name == "normalised softmax":
-        loss = losses.NormalizedSoftmaxLoss(temperature=1 / 30, **sizes)
-    elif name == "AM-Softmax":
-        loss, margin = losses.CosFaceLoss(margin=0.35, scale=30, **sizes), 0.35
-    elif name == "ArcFace":
-        loss, margin = losses.ArcFaceLoss(margin=math.degrees(0.5), scale=64, **sizes), 0.5
-    else:
-        loss, margin = losses.SubCenterArcFaceLoss(margin=math.degrees(0.5), scale=64, sub_centers=3, **sizes), 0.5
-    with torch.no_grad():
-        loss.W.copy_(torch.nn.functional.normalize(torch.randn(loss.W.shape), dim=0))
-    return loss, margin
-
-
-def batches(torch, name, labels, generator):
-    """The batches of one epoch, as indices: shuffled, or P x K. P x K cycles through classes and their samples in random order."""
-    if name != "triplet":
-        order = torch.randperm(len(labels), generator=generator)
-        return [order[at : at + BATCH] for at in range(0, len(labels) - BATCH + 1, BATCH)]
-    of_class = {}
-    for at, label in enumerate(labels.tolist()):
-        of_class.setdefault(label, []).append(at)
-    decks, classes, found = {}, [], []
-
-    def shuffled(values):
-        return [values[at] for at in torch.randperm(len(values), generator=generator).tolist()]
-
-    for _ in range(max(len(labels) // BATCH, 1)):
-        batch, taken = [], set()
-        while len(taken) < min(CLASSES_PER_BATCH, len(of_class)):
-            if not classes:
-                fresh = shuffled(list(of_class))
-                classes = [c for c in fresh if c in taken] + [c for c in fresh if c not in taken]
-            label = classes.pop()
-            taken.add(label)
-            for _ in range(SAMPLES_PER_CLASS):
-                if not decks.get(label):
-                    decks[label] = shuffled(of_class[label])
-                batch.append(decks[label].pop())
-        found.append(torch.tensor(batch))
-    return found
-
-
 def train_pytorch(name, chosen, seed, work):
     os.environ.setdefault("OMP_NUM_THREADS", str(chosen.threads))
     import numpy
@@ -248,45 +172,23 @@ def train_pytorch(name, chosen, seed, work):
     labels = torch.tensor([known[label] for label in labels])
     mean, deviation = pixels.float().div(255).mean(), pixels.float().div(255).std(unbiased=False)
     padded = torch.nn.functional.pad(pixels, [SHIFT] * 4)
-    network = backbone(torch, height)
+    settings = fit.Settings(
+        channels=1, size=height, embedding=128, epochs=chosen.epochs, batch=128, classes_per_batch=32, samples_per_class=4,
+        learning_rate=0.1, momentum=0.9, weight_decay=5e-4, warm_up_epochs=0.5, margin_warm_up_epochs=2.0,
+    )  # fmt: skip
     layout = torch.contiguous_format if chosen.as_installed else torch.channels_last
-    network = network.to(memory_format=layout).train()
-    loss, margin = criterion(torch, name, len(known))
-    parameters = [*network.parameters(), *loss.parameters()]
-    optimiser = torch.optim.SGD(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": DECAY},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=RATE,
-        momentum=MOMENTUM,
-    )
+    network = fit.backbone(torch, settings).to(memory_format=layout).train()
+    short, parameters = PEERS[name]
+    loss, margin = fit.criterion(torch, short, len(known), settings.embedding, **parameters)
     generator = torch.Generator().manual_seed(seed)
-    steps = len(batches(torch, name, labels, torch.Generator())) * chosen.epochs
-    each, step, start = steps / chosen.epochs, 0, time.perf_counter()
     rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
-    for _ in range(chosen.epochs):
-        for chosen_rows in batches(torch, name, labels, generator):
-            warm_up = min(WARM_UP_EPOCHS * each, steps)
-            if step < math.floor(warm_up):
-                rate = RATE * (step + 1) / warm_up
-            else:
-                rate = RATE * 0.5 * (1 + math.cos(math.pi * min((step - warm_up) / max(steps - warm_up, 1), 1)))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            if margin is not None:
-                loss.margin = margin * min(step / (MARGIN_WARM_UP_EPOCHS * each), 1)
-            down, right = torch.randint(0, 2 * SHIFT + 1, (2, len(chosen_rows), 1, 1), generator=generator)
-            images = padded[chosen_rows[:, None, None], 0, rows + down, columns + right]
-            batch = ((images.float() / 255 - mean) / deviation)[:, None].contiguous(memory_format=layout)
-            optimiser.zero_grad()
-            value = loss(network(batch), labels[chosen_rows])
-            value.backward()
-            optimiser.step()
-            if not math.isfinite(value.item()):
-                sys.exit(f"{name}: the loss of step {step + 1} is {value.item()}")
-            step += 1
-    seconds = time.perf_counter() - start
+
+    def images(chosen_rows):
+        down, right = torch.randint(0, 2 * SHIFT + 1, (2, len(chosen_rows), 1, 1), generator=generator)
+        shifted = padded[chosen_rows[:, None, None], 0, rows + down, columns + right]
+        return ((shifted.float() / 255 - mean) / deviation)[:, None].contiguous(memory_format=layout)
+
+    seconds = fit.fit(torch, network, loss, margin, labels, images, settings, name == "triplet", generator)
     (_, height, width), pixels = idx(chosen.data, "t10k-images-idx3-ubyte")
     _, labels = idx(chosen.data, "t10k-labels-idx1-ubyte")
     pixels = torch.from_numpy(numpy.frombuffer(pixels, numpy.uint8).reshape(-1, 1, height, width).copy())
@@ -299,11 +201,7 @@ def train_pytorch(name, chosen, seed, work):
         numpy.save(files[0], torch.cat(found).numpy())
         numpy.save(files[1], numpy.array([labels[at] for at in kept], numpy.int64))
         figures = evaluate(*files)
-    import pytorch_metric_learning
-
-    tuned = "as installed" if chosen.as_installed else "channels-last"
-    tuned += f", {os.path.basename(os.environ['LD_PRELOAD'])}" if os.environ.get("LD_PRELOAD") else ""
-    version = f"PyTorch {torch.__version__.split('+')[0]} ({tuned}), pytorch-metric-learning {pytorch_metric_learning.__version__}"
+    version = fit.versions(torch, "as installed" if chosen.as_installed else "channels-last")
     return {"seconds": seconds, "version": version, **figures}
 
 

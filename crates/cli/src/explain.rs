@@ -27,7 +27,7 @@ const POINTS_PER_CLASS: usize = 70;
 /// Training images per run.
 const IMAGES: usize = 4200;
 /// Epochs per run.
-const EPOCHS: usize = 4;
+const EPOCHS: usize = 12;
 /// Scale of the cosine objectives.
 const SCALE: f64 = 30.0;
 /// Epochs over which the margin rises to its full value.
@@ -52,7 +52,7 @@ pub(crate) struct ExplainArguments {
     /// Write one language only: en (index.html) or zh (index.zh.html) [default: both, linked to each other]
     #[arg(long, value_name = "TAG")]
     lang: Option<Tag>,
-    /// Train the features of chapter 10 again on Fashion-MNIST, of Debian's package dataset-fashion-mnist (ten small runs, a few minutes), and
+    /// Train the features of chapter 10 again on Fashion-MNIST, of Debian's package dataset-fashion-mnist (ten small runs, about ten minutes), and
     /// also write them to features.json
     #[arg(long)]
     train: bool,

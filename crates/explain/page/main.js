@@ -14,12 +14,14 @@ import { ranking } from "./figures/ranking.js";
 import { scale } from "./figures/scale.js";
 import { smooth } from "./figures/smooth.js";
 import { temperature } from "./figures/temperature.js";
+import { trained } from "./figures/trained.js";
 
-const BUILDERS = { plane, explode, descent, smooth, push, temperature, growth, scale, curves, circle, ranking, features, choose };
+const BUILDERS = { plane, explode, descent, smooth, push, temperature, growth, scale, curves, circle, ranking, features, trained, choose };
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const words = read("page-words");
 const data = read("page-features");
+const chain = read("page-chain");
 
 /** The texts whose keys start with a prefix. */
 const below = (prefix) =>
@@ -52,7 +54,7 @@ const common = below("common");
 for (const place of document.querySelectorAll("[data-figure]")) {
   const name = place.dataset.figure;
   const figure = new Figure(place, name, below(name), common);
-  figure.data = data;
+  Object.assign(figure, { data, chain });
   BUILDERS[name](figure);
   figure.now();
   figures[name] = figure;

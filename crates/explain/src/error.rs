@@ -7,6 +7,9 @@ pub enum Error {
     /// The trained features cannot be parsed or are inconsistent.
     #[error("trained features: {0}")]
     Features(String),
+    /// The curves of the trained chain cannot be parsed or are incomplete.
+    #[error("trained chain: {0}")]
+    Chain(String),
     /// A text file cannot be parsed.
     #[error("texts in {language}: {reason}")]
     Texts {

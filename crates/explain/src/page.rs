@@ -3,7 +3,9 @@
 //! One file holds everything: style, script, texts and data. Each language is a file of its own, and the two link to each
 //! other, so switching the language needs neither a network nor a script.
 
+use crate::chain::TrainedChain;
 use crate::formula::{MathStyle, mathml};
+use crate::plain::Trained;
 use crate::script::SCRIPT_FILES;
 use crate::texts::{Language, Texts, add, escape};
 use crate::{Error, TrainedFeatures, plain, script};
@@ -93,6 +95,7 @@ const CHAPTERS: &[Chapter] = &[
     },
     Chapter { id: "ranking", formulas: &[], axes: None, figures: &["ranking"], wrong: false },
     Chapter { id: "real", formulas: &[], axes: None, figures: &["features"], wrong: false },
+    Chapter { id: "trained", formulas: &[], axes: None, figures: &["trained"], wrong: false },
     Chapter {
         id: "choose",
         formulas: &["s \\ge \\frac{1}{\\frac{C}{C - 1} - m} \\, \\log \\frac{(C - 1) \\, P}{1 - P}"],
@@ -112,6 +115,8 @@ pub fn render(
     features: &TrainedFeatures,
 ) -> Result<String, Error> {
     let texts = Texts::of(language)?;
+    let chain = TrainedChain::shipped()?;
+    let trained = Trained { features, chain: &chain };
     let mut html = String::with_capacity(1 << 20);
     let (title, description) = (texts.plain("page.title")?, texts.plain("page.description")?);
     add(
@@ -127,7 +132,7 @@ pub fn render(
     );
     add(&mut html, format_args!("{}", head(&texts, language, available)?));
     for (nth, chapter) in CHAPTERS.iter().enumerate() {
-        add(&mut html, format_args!("{}", section(&texts, nth + 1, chapter, features)?));
+        add(&mut html, format_args!("{}", section(&texts, nth + 1, chapter, &trained)?));
     }
     add(
         &mut html,
@@ -143,6 +148,13 @@ pub fn render(
     add(
         &mut html,
         format_args!("<script type=\"application/json\" id=\"page-features\">{}</script>\n", json(features)),
+    );
+    add(
+        &mut html,
+        format_args!(
+            "<script type=\"application/json\" id=\"page-chain\">{}</script>\n",
+            json(&chain.for_page(&texts)?)
+        ),
     );
     add(
         &mut html,
@@ -201,12 +213,7 @@ fn head(texts: &Texts, language: Language, available: &[Language]) -> Result<Str
     Ok(html)
 }
 
-fn section(
-    texts: &Texts,
-    number: usize,
-    chapter: &Chapter,
-    features: &TrainedFeatures,
-) -> Result<String, Error> {
+fn section(texts: &Texts, number: usize, chapter: &Chapter, trained: &Trained<'_>) -> Result<String, Error> {
     let Chapter { id, formulas, axes, figures, wrong } = chapter;
     let key = |part: &str| format!("chapter.{id}.{part}");
     let step = texts.plain("page.step")?.replace("{n}", &number.to_string());
@@ -247,7 +254,7 @@ fn section(
     }
     html.push_str(&texts.paragraphs(&key("text"))?);
     for name in *figures {
-        html.push_str(&figure(texts, name, features)?);
+        html.push_str(&figure(texts, name, trained)?);
     }
     if *wrong {
         add(
@@ -263,7 +270,7 @@ fn section(
     Ok(html)
 }
 
-fn figure(texts: &Texts, name: &str, features: &TrainedFeatures) -> Result<String, Error> {
+fn figure(texts: &Texts, name: &str, trained: &Trained<'_>) -> Result<String, Error> {
     let text = |part: &str| texts.line(&format!("figure.{name}.{part}"));
     Ok(format!(
         "<figure id=\"figure-{name}\" aria-labelledby=\"figure-{name}-title\">\n<h3 id=\"figure-{name}-title\">{}</h3>\n\
@@ -271,7 +278,7 @@ fn figure(texts: &Texts, name: &str, features: &TrainedFeatures) -> Result<Strin
          <figcaption><p class=\"live\">{}</p><p class=\"unscripted\">{}</p></figcaption>\n</figure>\n",
         text("title")?,
         text("try")?,
-        plain::figures(name, texts, features)?.concat(),
+        plain::figures(name, texts, trained)?.concat(),
         text("caption")?,
         plain::caption(name, texts)?
     ))

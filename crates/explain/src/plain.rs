@@ -12,19 +12,26 @@ use widemargin_report::figure::{
     feature_circle, feature_sphere, line_chart, without_tips,
 };
 
+use crate::chain::{QUESTIONS, TrainedChain};
 use crate::descent::{Descent, Problem};
 use crate::texts::Texts;
 use crate::{Error, FeatureRun, TrainedFeatures};
 
 type Drawn = Result<Vec<String>, Error>;
 
+/// What was trained in advance, for the figures that show it.
+pub(crate) struct Trained<'a> {
+    pub(crate) features: &'a TrainedFeatures,
+    pub(crate) chain: &'a TrainedChain,
+}
+
 /// The static figures that replace the live figure `name`.
-pub(crate) fn figures(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
-    let figures = drawn(name, texts, features)?;
+pub(crate) fn figures(name: &str, texts: &Texts, trained: &Trained<'_>) -> Drawn {
+    let figures = drawn(name, texts, trained)?;
     Ok(figures.iter().map(|svg| without_tips(svg)).collect())
 }
 
-fn drawn(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
+fn drawn(name: &str, texts: &Texts, trained: &Trained<'_>) -> Drawn {
     match name {
         "plane" => plane(texts),
         "explode" => explode(texts),
@@ -37,7 +44,8 @@ fn drawn(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
         "curves" => curves(texts),
         "circle" => circle(texts),
         "ranking" => ranking(texts),
-        "features" => real(texts, features),
+        "features" => real(texts, trained.features),
+        "trained" => learnt(texts, trained.chain),
         "choose" => choose(texts),
         _ => Err(Error::Template(format!("no static figure for '{name}'"))),
     }
@@ -346,6 +354,27 @@ fn panels<const DIM: usize>(
         })
     };
     features.runs.iter().filter(|run| run.dim == DIM).map(of_run).collect()
+}
+
+/// Recall at 1 by epoch, a chart for each question.
+fn learnt(texts: &Texts, chain: &TrainedChain) -> Drawn {
+    let mut charts = Vec::new();
+    for (question, names) in QUESTIONS {
+        let series = names.iter().filter_map(|name| chain.run(name)).map(|run| {
+            let points = run.recall.iter().enumerate().map(|(at, recall)| ((at + 1) as f64, *recall));
+            Ok(Series { name: run.title(texts)?, points: points.collect() })
+        });
+        let text = |key: &str| texts.raw(key).map(str::to_owned);
+        charts.push(line_chart(&LineChart {
+            title: text(&format!("live.trained.about.{question}"))?,
+            description: text("plain.trained.description")?,
+            x_label: text("live.trained.epochs")?,
+            y_label: text("plain.trained.y")?,
+            scale: ValueScale::FromZero,
+            series: series.collect::<Result<_, Error>>()?,
+        }));
+    }
+    Ok(charts)
 }
 
 fn choose(texts: &Texts) -> Drawn {

@@ -32,6 +32,7 @@ pub(crate) const SCRIPT_FILES: &[ScriptFile] = files![
     "figures/circle.js",
     "figures/ranking.js",
     "figures/features.js",
+    "figures/trained.js",
     "figures/choose.js",
     "main.js",
 ];

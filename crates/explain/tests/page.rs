@@ -55,7 +55,7 @@ fn pages_load_nothing_from_a_network() {
 fn every_live_figure_has_a_static_one_and_a_single_page_has_no_language_link() {
     let html = rendered(Language::English);
     let live = html.matches("data-figure=\"").count();
-    assert_eq!(live, 13);
+    assert_eq!(live, 14);
     assert_eq!(html.matches("<div class=\"plain\">\n<svg").count(), live);
     let features = TrainedFeatures::shipped().expect("the shipped features are valid");
     let alone = page::render(Language::Chinese, &[Language::Chinese], &features).expect("the page renders");

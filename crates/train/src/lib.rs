@@ -4,6 +4,7 @@
 pub mod checkpoint;
 mod compared;
 pub mod config;
+mod division;
 mod earlier_run;
 mod error;
 mod events;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{FileKind, class_folder, output_file, part_folders, size};
 use crate::progress;
-use crate::run::{absolute, choose_before_opening};
+use crate::run::{absolute, choose_before_opening, named_set};
 use crate::say::{self, results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -26,10 +26,10 @@ const PAGE: FileKind = FileKind { name: "a page", mark: "<!DOCTYPE html>" };
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  widemargin data preview images/\n  widemargin data preview images/ --config augment.toml --size 64 -o preview.html"
+    after_help = "Examples:\n  widemargin data preview images/\n  widemargin data preview emoji\n  widemargin data preview images/ --config augment.toml --size 64 -o preview.html"
 )]
 pub(crate) struct PreviewArguments {
-    /// Images: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet), or .tar shards
+    /// Images: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet), .tar shards, or the name emoji or fashion-mnist
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Read `[augment]`, the size and everything else from this TOML file [default: what `train` chooses for the data]
@@ -76,7 +76,8 @@ struct PreviewSummary<'a> {
 impl PreviewArguments {
     fn applied(&self, mut config: Config) -> Config {
         let data = &mut config.data;
-        (data.path, data.set) = (Some(absolute(&self.data)), None);
+        data.set = named_set(&self.data);
+        data.path = data.set.is_none().then(|| absolute(&self.data));
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);
         [data.height, data.width] = self.size.unwrap_or([data.height, data.width]);

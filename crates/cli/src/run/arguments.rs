@@ -217,7 +217,7 @@ impl RunArguments {
 }
 
 /// The set that is meant by its name: a file or folder with the name is meant first.
-fn named_set(data: &Path) -> Option<NamedSet> {
+pub(crate) fn named_set(data: &Path) -> Option<NamedSet> {
     NamedSet::named(data.to_str()?).filter(|_| !data.exists())
 }
 

@@ -15,7 +15,7 @@ mod validated;
 mod verdict;
 
 pub(crate) use accuracy::AccuracyBy;
-pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};
+pub(crate) use arguments::{RunArguments, absolute, given, named_set, naming_flag};
 pub(crate) use closing::{closing_notes, closing_table, evaluated_on};
 pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};

@@ -104,6 +104,20 @@ fn only_rows_of_different_cameras_are_compared_if_asked_for() {
         split.lines().filter_map(|line| line.strip_suffix(",train")?.strip_prefix('r')?.parse::<u32>().ok());
     let trained: Vec<u32> = trained.collect();
     assert!(trained.len() > 50 && trained.iter().all(|row| row % 2 == 0), "{trained:?}");
+    // A known class of which only this camera has training samples is dropped, with a warning. Five classes are so, and four are unseen.
+    let one_camera = |line: &str| {
+        let row = line.split_once(',').and_then(|(id, _)| id.strip_prefix('r')?.parse::<u32>().ok());
+        let line =
+            if row.is_some_and(|row| row < 50) { line.replace("cam0", "cam1") } else { line.to_owned() };
+        line + "\n"
+    };
+    place.write("one.csv", table().lines().map(one_camera).collect::<String>().as_bytes());
+    let command =
+        ["train", "--data", "one.csv", "--held-out-camera", "cam1", "--batch", "10", "--epochs", "1"];
+    let output = place.run(&[&command[..], &["--out", "one"]].concat());
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("of 16 known classes without a training sample; they are left out"), "{said}");
     place.refused(&["train", "--data", "t.csv", "--held-out-camera", "cam7"], &["cam7", "cam0, cam1"]);
     place.refused(
         &["train", "--data", "t.csv", "--held-out-camera", "cam1", "--evaluate-every", "1"],

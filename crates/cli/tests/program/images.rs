@@ -545,6 +545,9 @@ fn a_preview_shows_samples_with_augmented_versions() {
     // Without a file, what `train` chooses for these images.
     success(&place.run(&["data", "preview", "d"]));
     let page = std::fs::read_to_string(place.path().join("preview.html")).expect("a page");
+    success(&place.run(&["data", "preview", "emoji", "--count", "1", "-o", "emoji.html"]));
+    let emoji = std::fs::read_to_string(place.path().join("emoji.html")).expect("a page");
+    assert!(emoji.contains("emoji") && emoji.matches("data:image/").count() > 8);
     let chosen = place.run(&["train", "--data", "d", "--print-config"]);
     success(&chosen);
     let chosen: toml::Table = toml::from_str(&String::from_utf8_lossy(&chosen.stdout)).expect("TOML");
