@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::texts::Texts;
+use crate::texts::{Texts, add};
 
 /// The curves that ship with the crate.
 const SHIPPED: &str = include_str!("../data/chain.json");
@@ -147,11 +147,12 @@ impl<'a> Curves<'a> {
 impl ChainRun {
     /// The objective in words, with what was set.
     pub(crate) fn title(&self, texts: &Texts) -> Result<String, Error> {
-        // The name of the sum of hinges with a margin says that it has one.
-        let mut title = texts.raw(&format!("live.common.{}", self.objective))?.to_owned();
+        // The temperature is named below.
+        let objective = self.objective.trim_start_matches("tempered-");
+        let mut title = texts.raw(&format!("live.common.{objective}"))?.to_owned();
         for (symbol, value) in [("T", self.temperature), ("s", self.scale), ("m", self.margin)] {
             if let Some(value) = value {
-                title.push_str(&format!(", {symbol} = {value}"));
+                add(&mut title, format_args!(", {symbol} = {value}"));
             }
         }
         if let Some(rate) = self.learning_rate {

@@ -119,6 +119,11 @@ impl RunArguments {
                     }
                 };
                 let mut config = Config::from_toml_checked(path, &text, check)?;
+                let margin_given = given.iter().any(|(key, _)| *key == "objective.margin");
+                if let Some(name) = self.objective.as_ref().filter(|_| !margin_given) {
+                    let required = config.objective.require_margin_for(name);
+                    required.with_context(|| format!("{}, with --objective {name}", path.display()))?;
+                }
                 // The run stores where its data is, and can be resumed from any folder.
                 for (_, path) in config.paths_mut() {
                     *path = path.as_deref().map(absolute);

@@ -100,7 +100,11 @@ pub(crate) struct SweepArguments {
 
 impl SweepArguments {
     fn plan(&self) -> anyhow::Result<(Plan, Recipe)> {
-        let (base, recipe) = self.run.configuration(|config| config, &self.run.given(), false)?;
+        let mut given = self.run.given();
+        if !self.margin.is_empty() {
+            given.push(("objective.margin", "--margin"));
+        }
+        let (base, recipe) = self.run.configuration(|config| config, &given, false)?;
         let base = self.run.shortened(base);
         let lists = [
             ("objective.margin", &self.margin),

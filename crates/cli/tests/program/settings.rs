@@ -180,3 +180,21 @@ fn tensors_of_safetensors_are_used_refused_or_named() {
         &["`weights` looks like the weight of a sample"],
     );
 }
+
+/// A margin of 0.35 in cosine is not one of 0.35 radians.
+#[test]
+fn a_margin_of_a_file_is_refused_for_an_objective_with_another_unit() {
+    let place = place();
+    place.write("m.toml", format!("{SHORT}[objective]\nname = \"am-softmax\"\nmargin = 0.35\n").as_bytes());
+    let train = ["train", "--config", "m.toml", "--print-config"];
+    place.refused(
+        &[&train[..], &["--objective", "arcface"]].concat(),
+        &["m.toml, with --objective arcface", "found 0.35 for `am-softmax`", "radians", "--margin"],
+    );
+    for fits in [&["--objective", "arcface", "--margin", "0.5"][..], &["--objective", "cosface"], &[]] {
+        success(&place.run(&[&train[..], fits].concat()));
+    }
+    let sweep = ["sweep", "--config", "m.toml", "--objective", "arcface", "--out", "swept"];
+    place.refused(&sweep, &["m.toml, with --objective arcface", "radians"]);
+    success(&place.run(&[&sweep[..], &["--margin", "0.3,0.5"]].concat()));
+}

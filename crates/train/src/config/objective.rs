@@ -280,6 +280,33 @@ impl ObjectiveConfig {
         removed
     }
 
+    /// Requires that the margin that is set, if any, means the same for the objective `name`: 0.5 is much in cosine and usual in radians.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] if it is in another unit there.
+    pub fn require_margin_for(&self, name: &str) -> Result<(), Error> {
+        let Some(value) = self.parameters.get("margin").filter(|value| value.is_number()) else {
+            return Ok(());
+        };
+        let domain = |name: &str| {
+            let parameters = &CatalogueEntry::find(name).ok()?.parameters;
+            parameters
+                .iter()
+                .find(|parameter| parameter.name == "margin")
+                .map(|margin| margin.domain.to_string())
+        };
+        match (domain(&self.name), domain(name)) {
+            (Some(own), Some(other)) if own != other => Err(bad(
+                "margin",
+                format!(
+                    "found {value} for `{}`, {own}; `{name}` takes {other}: give its margin, too (--margin)",
+                    self.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn is_auto(&self, key: &str) -> bool {
         self.parameters.get(key).is_some_and(|value| value == AUTO)
     }
