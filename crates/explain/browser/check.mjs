@@ -561,7 +561,7 @@ async function scriptless(browser) {
           };
         })()`);
         expect(found.scripted === "", `${where}: a script has run`);
-        expect(found.figures.length === 13, `${where}: ${found.figures.length} figures`);
+        expect(found.figures.length === 14, `${where}: ${found.figures.length} figures`);
         for (const [id, plain, bad] of found.figures) {
           expect(plain.length > 0 && plain.every((marks) => marks > 8) && !bad, `${where}: ${id} has ${JSON.stringify(plain)} marks in its static figures`);
         }
