@@ -66,7 +66,7 @@ def criterion(torch, name, classes, embedding, scale=None, margin=None, sub_cent
 
         return Softmax(), None
     if name == "triplet-margin":
-        return losses.TripletMarginLoss(margin=margin or 0.2), None
+        return losses.TripletMarginLoss(**({} if margin is None else {"margin": margin})), None
     if name == "multi-similarity":
         return losses.MultiSimilarityLoss(), None
     if name == "proxy-anchor":
