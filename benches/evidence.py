@@ -130,14 +130,14 @@ def train(arguments, name, seed):
 def outcome(folder):
     """What is kept of a run: measures in percent, and its curves, one value per epoch."""
     report = json.loads((folder / "report.json").read_text())
-    found = {part: measured(report[part] if part == "unseen" else report[part]["unseen"]) for part in ("unseen", "untrained")}
+    found = {"unseen": measured(report["unseen"]), "untrained": measured(report["untrained"]["unseen"])}
     steps = lines(folder / "metrics.jsonl")
     for key, of in (("loss", statistics.mean), ("accuracy", statistics.mean), ("gradient_norm", statistics.median)):
+        if steps[0][key] is None:
+            continue  # objectives on pairs classify nothing
         epochs = {}
         for step in steps:
             epochs.setdefault(step["epoch"], []).append(step[key])
-        if steps[0][key] is None:
-            continue  # objectives on pairs classify nothing
         found[key] = [float(f"{of(values):.4g}") for values in epochs.values()]
     if report.get("validation"):
         for key in ("recall_at_1", "map_at_r"):
@@ -227,11 +227,16 @@ def chain_table(groups):
     return table
 
 
+def at_the_end(groups, key):
+    """A measure on validation classes after the last epoch, by the name of the run: the mean over the seeds."""
+    return {name: statistics.mean(line[key][-1] for line in seeds.values()) for name, seeds in groups.items()}
+
+
 def grid_table(groups):
     """Recall at 1 and MAP@R on validation classes for each scale and margin; the best is bold."""
     table = []
     for title, key in (("Recall at 1", "recall_at_1"), ("MAP@R", "map_at_r")):
-        value = {name: statistics.mean(line[key][-1] for line in seeds.values()) for name, seeds in groups.items()}
+        value = at_the_end(groups, key)
         table += [f"{title} on validation classes, %:", "", *heading([f"m = {margin}" for margin in MARGINS])]
         for scale in SCALES:
             cells = [value.get(f"{scale}-{margin}") for margin in MARGINS]
@@ -252,7 +257,7 @@ def heat_map(groups):
         f'<rect width="{whole}" height="{top + height + 44}" fill="#fff"/>',
     ]
     for nth, (title, key) in enumerate((("Recall at 1, %", "recall_at_1"), ("MAP@R, %", "map_at_r"))):
-        value = {name: statistics.mean(line[key][-1] for line in seeds.values()) for name, seeds in groups.items()}
+        value = at_the_end(groups, key)
         low, high = min(value.values()), max(value.values())
         start = left + nth * (left + width + gap)
         text = lambda x, y, words, more="": parts.append(f'<text x="{x}" y="{y}" text-anchor="middle" {more}>{words}</text>')

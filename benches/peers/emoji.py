@@ -20,15 +20,14 @@ import json
 import math
 import os
 import statistics
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import fit
+from fit import program
 
 OBJECTIVES = ["am-softmax", "softmax", "normalized-softmax", "arcface", "sub-centre", "proxy-anchor", "multi-similarity", "triplet-margin"]
-PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 # Of the output of `eval all`: what a column is called, and its value.
 MEASURES = {
     "recall at 1": lambda found: found["retrieval"]["retrieval"]["recall_at"]["1"],
@@ -36,15 +35,6 @@ MEASURES = {
     "EER": lambda found: found["verification"]["verification"]["eer"],
     "TAR at FAR 1e-3": lambda found: next(row["tar"] for row in found["verification"]["tar_at_far"] if row["far"] == 1e-3),
 }
-
-
-def program(*arguments):
-    """Standard output of `widemargin`, run without the allocator that is preloaded for PyTorch."""
-    own = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, env=own)
-    if done.returncode != 0:
-        sys.exit(f"{PROGRAM} {' '.join(map(str, arguments))}\n{done.stderr}")
-    return done.stdout
 
 
 def evaluate(embeddings, run):
@@ -143,8 +133,7 @@ def train_pytorch(name, seed, chosen):
         warm_up_epochs=schedule["warm_up_epochs"], margin_warm_up_epochs=schedule["margin_warm_up_epochs"],
     )  # fmt: skip
     network = fit.backbone(torch, settings).to(memory_format=torch.channels_last).train()
-    parameters = {key: value for key, value in config["objective"].items() if key in ("scale", "margin", "sub_centres")}
-    loss, margin = fit.criterion(torch, name, len(classes), settings.embedding, **parameters)
+    loss, margin = fit.criterion(torch, config["objective"], len(classes), settings.embedding)
     changed = changes(torch, config["augment"], settings.size)
 
     def images(rows):

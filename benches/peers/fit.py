@@ -1,13 +1,27 @@
-"""Training in PyTorch by the recipe of `widemargin train`: what glyphs.py and emoji.py share.
+"""What glyphs.py and emoji.py share: running the program, and training in PyTorch by the recipe of `widemargin train`.
 
-The same as there: network and distributions of its initial weights, class centres of length one at the start, SGD with momentum and weight decay on
+The same as in `widemargin train`: network and distributions of its initial weights, class centres of length one at the start, SGD with momentum and weight decay on
 matrices, kernels and centres only, learning rate with a linear warm-up and a cosine schedule to 0, margin warm-up, an incomplete last batch dropped.
 """
 
 import math
+import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
+
+
+PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
+
+
+def program(*arguments):
+    """Standard output of `widemargin`, run without the allocator that is preloaded for PyTorch."""
+    own = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, env=own)
+    if done.returncode != 0:
+        sys.exit(f"{PROGRAM} {' '.join(map(str, arguments))}\n{done.stderr}")
+    return done.stdout
 
 
 @dataclass
@@ -47,10 +61,11 @@ def backbone(torch, settings):
     )  # fmt: skip
 
 
-def criterion(torch, name, classes, embedding, scale=None, margin=None, sub_centres=3):
-    """The loss as a module, and its full margin if it is one that a warm-up raises."""
+def criterion(torch, objective, classes, embedding):
+    """The loss of a table `[objective]` as a module, and its full margin if it is one that a warm-up raises."""
     from pytorch_metric_learning import losses
 
+    name, scale, margin = objective["name"], objective.get("scale"), objective.get("margin")
     sizes = {"num_classes": classes, "embedding_size": embedding}
     if name == "softmax":
 
@@ -78,7 +93,7 @@ def criterion(torch, name, classes, embedding, scale=None, margin=None, sub_cent
     elif name == "arcface":
         loss = losses.ArcFaceLoss(margin=math.degrees(margin), scale=scale, **sizes)
     elif name == "sub-centre":
-        loss = losses.SubCenterArcFaceLoss(margin=math.degrees(margin), scale=scale, sub_centers=sub_centres, **sizes)
+        loss = losses.SubCenterArcFaceLoss(margin=math.degrees(margin), scale=scale, sub_centers=objective.get("sub_centres", 3), **sizes)
     else:
         raise ValueError(f"{name} has no peer")
     with torch.no_grad():
@@ -154,8 +169,6 @@ def fit(torch, network, loss, margin, labels, images, settings, balanced, genera
 
 def versions(torch, layout):
     """The peer in words: its versions and how it was tuned."""
-    import os
-
     import pytorch_metric_learning
 
     tuned = layout + (f", {os.path.basename(os.environ['LD_PRELOAD'])}" if os.environ.get("LD_PRELOAD") else "")

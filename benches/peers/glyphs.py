@@ -30,14 +30,15 @@ import json
 import os
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
+import tomllib
 import zlib
 
 import fit
+from fit import program
 
-# The configuration of `widemargin train` for each objective.
+# The configuration of `widemargin train` for each objective; the PyTorch side reads its parameters, too.
 OBJECTIVES = {
     "softmax": '[objective]\nname = "softmax"\n',
     "normalised softmax": '[objective]\nname = "normalized-softmax"\nscale = 30.0\n',
@@ -49,26 +50,7 @@ OBJECTIVES = {
 }
 SHORT = {name.lower().replace(" ", "-"): name for name in OBJECTIVES} | {"sub-centre": "sub-centre ArcFace"}
 SIDES = ["widemargin", "pytorch"]
-# The peer of each, and its parameters.
-PEERS = {
-    "softmax": ("softmax", {}),
-    "normalised softmax": ("normalized-softmax", {"scale": 30}),
-    "AM-Softmax": ("am-softmax", {"scale": 30, "margin": 0.35}),
-    "ArcFace": ("arcface", {"scale": 64, "margin": 0.5}),
-    "sub-centre ArcFace": ("sub-centre", {"scale": 64, "margin": 0.5}),
-    "triplet": ("triplet-margin", {"margin": 0.2}),
-}
 SHIFT = 2
-PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
-
-
-def program(*arguments):
-    """Standard output of `widemargin`, run without the allocator that is preloaded for PyTorch."""
-    own = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, env=own)
-    if done.returncode != 0:
-        sys.exit(f"{PROGRAM} {' '.join(map(str, arguments))}\n{done.stderr}")
-    return done.stdout
 
 
 def idx(folder, name):
@@ -85,8 +67,6 @@ def idx(folder, name):
 
 def unseen_classes(data):
     """Names of the unseen classes in glyphs.toml."""
-    import tomllib
-
     with open(os.path.join(data, "glyphs.toml"), "rb") as file:
         return tomllib.load(file)["data"]["unseen_classes"]
 
@@ -178,8 +158,7 @@ def train_pytorch(name, chosen, seed, work):
     )  # fmt: skip
     layout = torch.contiguous_format if chosen.as_installed else torch.channels_last
     network = fit.backbone(torch, settings).to(memory_format=layout).train()
-    short, parameters = PEERS[name]
-    loss, margin = fit.criterion(torch, short, len(known), settings.embedding, **parameters)
+    loss, margin = fit.criterion(torch, tomllib.loads(OBJECTIVES[name])["objective"], len(known), settings.embedding)
     generator = torch.Generator().manual_seed(seed)
     rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
 
